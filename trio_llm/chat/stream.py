@@ -1,0 +1,49 @@
+"""What arrives while a reply is being written."""
+
+from typing import TypeAlias
+
+import attrs
+
+from trio_llm.chat.reply import Reply
+
+
+@attrs.frozen
+class TextDelta:
+    """A further piece of the answer."""
+
+    text: str
+
+
+@attrs.frozen
+class ReasoningDelta:
+    """A further piece of what the model thinks."""
+
+    text: str
+
+
+@attrs.frozen
+class ToolCallDelta:
+    """A further piece of a tool call.
+
+    Attributes:
+        index: Which call of the reply, from 0.
+        id: Its identifier, in the first piece.
+        name: The tool's name, in the first piece.
+        arguments: A fragment of the arguments' JSON text; may be empty.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@attrs.frozen
+class Finished:
+    """The last event of a stream that ended well."""
+
+    reply: Reply
+
+
+Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+StreamEvent: TypeAlias = Delta | Finished

@@ -1,0 +1,235 @@
+"""Every error that the library raises, under one root."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from trio_llm.chat import Attempt
+
+
+class LLMError(Exception):
+    """The root of all errors of this library."""
+
+    attempts: "tuple[Attempt, ...]" = ()
+    """One record per physical attempt of the call that failed."""
+
+
+class ConfigError(LLMError):
+    """A configuration that cannot be used; it lists every fault with its path.
+
+    Attributes:
+        faults: One sentence per fault, each starting with the place.
+        source: Where the configuration came from.
+    """
+
+    def __init__(self, faults: Sequence[str], source: str = "configuration") -> None:
+        self.faults = tuple(faults)
+        self.source = source
+        many = f"{len(self.faults)} faults" if len(self.faults) != 1 else "1 fault"
+        lines = "".join(f"\n  - {fault}" for fault in self.faults)
+        super().__init__(f"{source}: {many}{lines}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults, self.source)
+
+
+class ProviderError(LLMError):
+    """One provider did not give a usable answer.
+
+    Attributes:
+        message: What happened, in words; never contains a secret.
+        provider: The provider's name in the configuration.
+        model: The model that was asked.
+        status: The HTTP status, if one arrived.
+        code: The provider's own error code.
+        request_id: The provider's identifier of the request, for its support.
+        retry_after: Seconds to wait, if the provider said so.
+        phase: Where it happened: ``connect``, ``first_token``, ``idle``,
+            ``total``, ``response``, ``stream``, ...
+        elapsed: Seconds from the start of the attempt to the failure.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        phase: str | None = None,
+        elapsed: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.phase = phase
+        self.elapsed = elapsed
+
+    def __str__(self) -> str:
+        where = self.provider or "provider"
+        facts = [
+            text
+            for text in (
+                f"HTTP {self.status}" if self.status is not None else "",
+                f"code {self.code}" if self.code else "",
+                f"request {self.request_id}" if self.request_id else "",
+                f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
+            )
+            if text
+        ]
+        return f"{where}: {self.message}" + (f" ({', '.join(facts)})" if facts else "")
+
+    def copy(self) -> Self:
+        """Give an equal error without traceback, to be raised in another task.
+
+        One exception object raised by several callers would grow its traceback.
+        """
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        twin.__cause__ = self.__cause__
+        twin.__suppress_context__ = self.__suppress_context__
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message,), self.__dict__.copy()
+
+
+class AuthenticationError(ProviderError):
+    """The key is missing, wrong or expired."""
+
+
+class PermissionDeniedError(ProviderError):
+    """The key is good but may not do this."""
+
+
+class RateLimitError(ProviderError):
+    """Too many requests or tokens for now; waiting helps."""
+
+
+class QuotaExceededError(ProviderError):
+    """The money or the allowance is used up; waiting does not help."""
+
+
+class ModelNotFoundError(ProviderError):
+    """The provider does not serve this model."""
+
+
+class ContextLengthError(ProviderError):
+    """The conversation is longer than the model can read."""
+
+
+class ContentFilterError(ProviderError):
+    """The provider refused the content."""
+
+
+class InvalidRequestError(ProviderError):
+    """The provider, or the dialect, cannot accept this request as it is."""
+
+
+class OverloadedError(ProviderError):
+    """The provider is out of capacity; its fault, not the caller's rate."""
+
+
+class ServerError(ProviderError):
+    """The provider failed inside."""
+
+
+class ProviderTimeoutError(ProviderError):
+    """A configured limit of time passed; `phase` says which."""
+
+
+class ConnectionFailedError(ProviderError):
+    """No connection, or one that broke before the answer began."""
+
+
+class MalformedResponseError(ProviderError):
+    """The provider's bytes are not an answer in its dialect."""
+
+
+class StreamInterruptedError(ProviderError):
+    """A stream broke after it had begun.
+
+    Attributes:
+        partial_text: The text that had arrived.
+    """
+
+    def __init__(self, message: str, *, partial_text: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.partial_text = partial_text
+
+
+class ProviderCrashedError(ProviderError):
+    """The code that serves the provider raised, or was stopped, before it answered."""
+
+
+class ProviderUnavailableError(ProviderError):
+    """The provider cannot take the call now; no attempt was made.
+
+    `code` says why: ``busy``, ``cooling``, ``restarting``, ``draining``, ``down``,
+    ``mailbox_full``, ``unsuitable``, ``disabled``.
+    """
+
+
+class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a fixed public name
+    """Every member of a balancer failed.
+
+    An exception group in the shape of the call tree: each member is a
+    `ProviderError`, or again an `AllProvidersFailed` for a nested balancer.
+    ``except*`` finds single classes in it.
+
+    Attributes:
+        balancer: The name of the balancer.
+    """
+
+    balancer: str
+
+    def __new__(
+        cls, message: str, exceptions: Sequence[LLMError], balancer: str = ""
+    ) -> Self:
+        self = super().__new__(cls, message, exceptions)
+        self.balancer = balancer
+        return self
+
+    def __init__(
+        self, message: str, exceptions: Sequence[LLMError], balancer: str = ""
+    ) -> None:
+        super().__init__(message, exceptions)
+
+    def derive(self, excs: Sequence[LLMError]) -> "AllProvidersFailed":  # type: ignore[override]
+        """Make a group of the same kind with other members, for ``split`` and ``except*``."""
+        twin = AllProvidersFailed(self.message, excs, self.balancer)
+        twin.attempts = self.attempts
+        return twin
+
+    def _leaves(self) -> Iterator[ProviderError]:
+        for error in self.exceptions:
+            if isinstance(error, AllProvidersFailed):
+                yield from error._leaves()
+            elif isinstance(error, ProviderError):
+                yield error
+
+    @property
+    def errors(self) -> tuple[ProviderError, ...]:
+        """The single errors of the whole tree, in declared order."""
+        return tuple(self._leaves())
+
+    @property
+    def retry_after(self) -> float | None:
+        """The shortest wait, in seconds, that any provider asked for."""
+        waits = [error.retry_after for error in self.errors if error.retry_after is not None]
+        return min(waits, default=None)
+
+    def __str__(self) -> str:
+        causes = "; ".join(str(error) for error in self.errors)
+        return f"{self.message}: {causes}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.exceptions, self.balancer), self.__dict__.copy()
