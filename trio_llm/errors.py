@@ -74,7 +74,7 @@ class ProviderError(LLMError):
         self.elapsed = elapsed
 
     def __str__(self) -> str:
-        where = self.provider or "provider"
+        where = f"{self.provider}: " if self.provider else ""
         facts = [
             text
             for text in (
@@ -85,7 +85,7 @@ class ProviderError(LLMError):
             )
             if text
         ]
-        return f"{where}: {self.message}" + (f" ({', '.join(facts)})" if facts else "")
+        return f"{where}{self.message}" + (f" ({', '.join(facts)})" if facts else "")
 
     def copy(self) -> Self:
         """Give an equal error without traceback, to be raised in another task.

@@ -1,0 +1,191 @@
+"""The balancer actor: an actor like any provider, with members in place of a backend."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import trio
+
+from trio_llm.actors import ActorState, AnyCell
+from trio_llm.balancing.turn import Turn, Strategy
+from trio_llm.balancing.routing import Candidate, route
+from trio_llm.chat import Request
+from trio_llm.errors import (
+    LLMError,
+    ModelNotFoundError,
+    ProviderCrashedError,
+    ProviderUnavailableError,
+)
+from trio_llm.providers.lease import Refusal
+from trio_llm.providers.node import Node
+from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
+from trio_llm.providers.visit import Ask
+
+
+class _Open:
+    """A balancer has no places of its own, so its lease holds none."""
+
+    def release(self) -> None:
+        """Nothing to give back."""
+
+
+_OPEN = _Open()
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+class BalancerActor:
+    """Runs one strategy over its members."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        strategy: Strategy,
+        members: Sequence[Node],
+        *,
+        close_deadline: float,
+        wall_clock: Callable[[], float],
+        seed: int,
+    ) -> None:
+        self._name = name
+        self._kind = kind
+        self._strategy = strategy
+        self._members = tuple(members)
+        self._close_deadline = close_deadline
+        self._wall_clock = wall_clock
+        self._seed = seed
+        self._tally = Tally()
+        self._last_used: float | None = None
+        self.height = 1 + max(member.height for member in members)
+        self.restarts = 0
+        self.cell: AnyCell
+
+    @property
+    def name(self) -> str:
+        """The balancer's name."""
+        return self._name
+
+    # What the level above sees.
+
+    def covers(self, name: str) -> bool:
+        """Whether a name is its own or that of a member, however deep."""
+        return name == self._name or any(member.covers(name) for member in self._members)
+
+    def serves(self, model: str) -> bool | None:
+        """Whether any member serves a model; ``None`` when some do not declare theirs."""
+        answers = [member.serves(model) for member in self._members]
+        return True if True in answers else None if None in answers else False
+
+    def refusal(self, request: Request) -> Refusal | None:
+        """Say why no member could take the request now; books nothing."""
+        state = self.cell.state
+        if state is not ActorState.RUNNING:
+            return Refusal(state.value, f"its actor is {state.value}")
+        try:
+            candidates = route(self._name, self._members, request)
+        except ModelNotFoundError as error:
+            return Refusal("unsuitable", error.message)
+        refusals: list[Refusal] = []
+        for candidate in candidates:
+            refusal = candidate.node.refusal(candidate.request)
+            if refusal is None:
+                return None
+            refusals.append(refusal)
+        for refusal in refusals:
+            if refusal.code == "busy":
+                return Refusal("busy", "every member that could take the call is busy")
+        waits = [r.retry_after for r in refusals if r.retry_after is not None]
+        return Refusal(
+            refusals[0].code,
+            f"no member can take the call ({', '.join(sorted({r.code for r in refusals}))})",
+            min(waits, default=None),
+        )
+
+    def reserve(self, request: Request) -> _Open | Refusal:
+        """See whether any member could take the request now."""
+        return self.refusal(request) or _OPEN
+
+    def enqueue(self, _request: Request) -> _Open | Refusal:
+        """Let the request in: its members have lines of their own, and words of refusal."""
+        state = self.cell.state
+        if state is not ActorState.RUNNING:
+            return Refusal(state.value, f"its actor is {state.value}")
+        return _OPEN
+
+    def post(self, ask: Ask) -> None:
+        """Put an ask into the mailbox."""
+        self.cell.post(ask)
+
+    def won(self) -> None:
+        """Count that its answer was taken."""
+        self._tally.wins += 1
+
+    def status(self) -> ProviderStatus:
+        """Give a snapshot."""
+        state = self.cell.state.value
+        return ProviderStatus(
+            name=self._name,
+            kind=self._kind,
+            state="ready" if self.cell.state is ActorState.RUNNING else state,
+            in_flight=self.cell.jobs,
+            queued=self.cell.queued,
+            last_used=self._last_used,
+            restarts=self.restarts,
+            members=tuple([member.name for member in self._members]),
+        )
+
+    def statistics(self) -> NodeStatistics:
+        """Give the counts."""
+        return self._tally.snapshot()
+
+    # What the cell runs.
+
+    def resources(self) -> AbstractAsyncContextManager[None]:
+        """Nothing: its members have resources of their own."""
+        return _nothing()
+
+    def unanswered(self, reason: str, cause: BaseException | None) -> LLMError:
+        """Make the error for a request that got no answer."""
+        error: LLMError
+        if reason in {"draining", "down"}:
+            error = ProviderUnavailableError(
+                f"its actor is {reason}", provider=self._name, code=reason
+            )
+        else:
+            error = ProviderCrashedError(
+                "its actor ended before it answered", provider=self._name
+            )
+        error.__cause__ = cause
+        return error
+
+    async def serve(self, ask: Ask) -> None:
+        """Run one request through the strategy."""
+        self._last_used = self._wall_clock()
+        began = trio.current_time()
+        try:
+            await self._run(ask)
+        except BaseException:
+            if ask.cancel_reason is not None:
+                self._tally.cancel()
+            else:
+                self._tally.failure()
+            raise
+        answer = ask.value
+        if answer is None or answer.completion is None:
+            self._tally.failure()
+        else:
+            self._tally.success(trio.current_time() - began, answer.completion.usage)
+
+    async def _run(self, ask: Ask) -> None:
+        candidates: list[Candidate]
+        try:
+            candidates = route(self._name, self._members, ask.payload.request)
+        except ModelNotFoundError as error:
+            ask.fail(error, trio.current_time())
+            return
+        await self._strategy.run(
+            Turn(self, ask, candidates, self._close_deadline, self._seed)
+        )

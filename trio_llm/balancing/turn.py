@@ -1,0 +1,202 @@
+"""One visit at a balancer: asking members, seeing them off, answering upwards."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import attrs
+import trio
+
+from trio_llm import events
+from trio_llm.actors import Refused, Releasable, dismiss
+from trio_llm.balancing.routing import Candidate
+from trio_llm.chat import Request
+from trio_llm.errors import AllProvidersFailed, LLMError, ProviderError, ProviderUnavailableError
+from trio_llm.policy import blame_for
+from trio_llm.providers.lease import Refusal
+from trio_llm.providers.node import Node
+from trio_llm.providers.visit import Ask, Visit
+
+_REFUSED = {
+    "mailbox_full": "its mailbox is full",
+    "draining": "it is shutting down",
+    "down": "its actor crashed too often and stays down",
+}
+
+
+async def see_off(ask: Ask, node: Node, reason: str, close_deadline: float) -> None:
+    """Cancel an ask and wait until it is gone, at most `close_deadline` seconds.
+
+    A node of height h waits h steps of the clock longer than a provider, so that
+    the one nearest to the culprit is the one that reports it.
+    """
+    deadline = trio.current_time() + close_deadline
+    for _ in range(node.height):
+        deadline = math.nextafter(deadline, math.inf)
+    if await dismiss(ask, reason, deadline) or node.height:
+        return
+    visit = ask.payload
+    visit.call.events.emit(
+        events.CleanupOverran(trio.current_time(), visit.call.number, visit.path, reason)
+    )
+    visit.call.overran()
+
+
+@attrs.define(eq=False)
+class Branch:
+    """A member that has been asked."""
+
+    candidate: Candidate
+    ask: Ask
+
+    @property
+    def error(self) -> LLMError | None:
+        """Its error, if it was decided so."""
+        error = self.ask.error
+        return error if error is None or isinstance(error, LLMError) else _foreign(error)
+
+    @property
+    def key(self) -> tuple[float, int]:
+        """What decides between two successes: the earlier, then the first declared."""
+        return (self.ask.stamp, self.candidate.index)
+
+
+def _foreign(error: Exception) -> ProviderError:
+    wrapped = ProviderError(f"{type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+@attrs.define(eq=False)
+class Turn:
+    """One visit at one balancer.
+
+    Attributes:
+        node: The balancer.
+        ask: The envelope that it must decide.
+        candidates: The members that may serve, in declared order.
+        close_deadline: Seconds that a cancelled member has to leave.
+        seed: The runtime's seed, for keyed randomness.
+    """
+
+    node: Node
+    ask: Ask
+    candidates: list[Candidate]
+    close_deadline: float
+    seed: int
+
+    @property
+    def request(self) -> Request:
+        """What this balancer is asked."""
+        return self.ask.payload.request
+
+    def emit(self, record: type[events.Event], *fields: Any) -> None:
+        """Emit a record about this visit, if anybody looks."""
+        visit = self.ask.payload
+        if visit.call.events.watched:
+            visit.call.events.emit(
+                record(trio.current_time(), visit.call.number, visit.path, *fields)
+            )
+
+    def post(
+        self, candidate: Candidate, lease: Releasable, deadline: float = math.inf
+    ) -> Branch | ProviderUnavailableError:
+        """Ask a member, at once or not at all."""
+        visit = self.ask.payload
+        ask = Ask(
+            Visit(
+                visit.call,
+                candidate.request,
+                (*visit.path, candidate.node.name),
+                (*visit.rank, candidate.index),
+            ),
+            lease,
+            min(deadline, self.ask.deadline),
+        )
+        try:
+            candidate.node.post(ask)
+        except Refused as refused:
+            return Refusal(refused.code, _REFUSED[refused.code]).error(candidate.node.name)
+        return Branch(candidate, ask)
+
+    async def consult(self, candidate: Candidate, lease: Releasable) -> Branch | LLMError:
+        """Ask a member and wait until it is decided."""
+        branch = self.post(candidate, lease)
+        if not isinstance(branch, Branch):
+            return branch
+        try:
+            await branch.ask.wait_decided()
+        except BaseException:
+            await self.dismiss([branch], self.give_up_reason)
+            raise
+        if branch.ask.error is not None:
+            await self.dismiss([branch], "failed")
+        return branch
+
+    @property
+    def give_up_reason(self) -> str:
+        """Why members are cancelled when this visit itself is."""
+        return self.ask.cancel_reason or "the balancer stopped"
+
+    async def dismiss(self, branches: Iterable[Branch], reason: str) -> None:
+        """Cancel members, all before the first wait, and see them gone."""
+        leaving = [branch for branch in branches if not branch.ask.settled]
+        for branch in leaving:
+            branch.ask.cancel(reason)
+        for branch in leaving:
+            await see_off(branch.ask, branch.candidate.node, reason, self.close_deadline)
+
+    def answer(self, branch: Branch, metadata: dict[str, Any]) -> None:
+        """Let a member's answer through: upwards first, clean-up after."""
+        answer = branch.ask.value
+        if answer is None:
+            msg = "only a success can be let through"
+            raise TypeError(msg)
+        answer.metadata = {**answer.metadata, **metadata}
+        branch.candidate.node.won()
+        self.ask.decide(answer, branch.ask.stamp)
+
+    async def stay(self, branch: Branch) -> None:
+        """Remain while the winner's stream runs; leave with it when cancelled."""
+        try:
+            await branch.ask.wait_settled()
+        except BaseException:
+            await self.dismiss([branch], self.give_up_reason)
+            raise
+
+    def fail(self, errors: Sequence[LLMError]) -> None:
+        """Say that every member failed, with all the errors."""
+        name = self.node.name
+        if errors:
+            error = AllProvidersFailed(f"all members of {name!r} failed", errors, name)
+            self.ask.fail(error, trio.current_time())
+
+    def stop(self, error: LLMError, earlier: Sequence[LLMError]) -> None:
+        """Pass an error on that no other member could mend; earlier ones are its cause."""
+        if earlier:
+            final = error.copy() if isinstance(error, ProviderError) else error
+            final.__cause__ = AllProvidersFailed(
+                f"earlier members of {self.node.name!r} failed", earlier, self.node.name
+            )
+            error = final
+        self.ask.fail(error, trio.current_time())
+
+
+def falls_through(error: LLMError) -> bool:
+    """Whether another member could do better."""
+    return isinstance(error, AllProvidersFailed) or blame_for(error).falls_through
+
+
+def is_refusal(error: LLMError) -> bool:
+    """Whether no attempt at all was made."""
+    if isinstance(error, AllProvidersFailed):
+        return all(isinstance(leaf, ProviderUnavailableError) for leaf in error.errors)
+    return isinstance(error, ProviderUnavailableError)
+
+
+class Strategy(Protocol):
+    """How a balancer picks among its members."""
+
+    async def run(self, turn: Turn, /) -> None:
+        """Decide ``turn.ask``, and leave nothing running."""
+        ...

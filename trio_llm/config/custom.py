@@ -1,0 +1,67 @@
+"""The class behind a provider of the kind ``custom``: found, and looked at."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from trio_llm.config.rules import described, quoted
+from trio_llm.providers.catalogue import CUSTOM_METHOD
+
+
+def import_class(name: str) -> type:
+    """Find a class by ``package.module:Class``.
+
+    Raises:
+        LookupError: There is none; the message says why and what to do.
+    """
+    module_name, colon, qualname = name.partition(":")
+    if not colon or not module_name or not qualname:
+        raise LookupError(f"{quoted(name)} is no class; write it as package.module:Class")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:  # noqa: BLE001 - a module of the user's own may raise anything
+        why = f"{type(error).__name__}: {error}"
+        raise LookupError(
+            f"cannot import {quoted(module_name)} ({why}); is it installed?"
+        ) from error
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, type):
+        raise LookupError(f"no class {quoted(qualname)} in {quoted(module_name)}")
+    return found
+
+
+def _options_problem(cls: type, options: Mapping[str, Any]) -> str | None:
+    try:
+        signature = inspect.signature(cls)
+    except ValueError:  # classes written in C may have none
+        return None
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        return f"do not fit the arguments of {cls.__qualname__}: {error}"
+    return None
+
+
+def find_custom(value: object, options: Mapping[str, Any]) -> object:
+    """Give the class or instance that a configuration names.
+
+    Raises:
+        LookupError: It is none, or has no async method `CUSTOM_METHOD`, or does
+            not take the options.
+    """
+    if value is None:
+        raise LookupError("missing; name the class as package.module:Class")
+    found = import_class(value) if isinstance(value, str) else value
+    method = getattr(found, CUSTOM_METHOD, None)
+    if not inspect.iscoroutinefunction(method):
+        who = found.__qualname__ if isinstance(found, type) else described(found)
+        raise LookupError(f"{who} has no method `async def {CUSTOM_METHOD}(self, request)`")
+    if isinstance(found, type):
+        problem = _options_problem(found, options)
+        if problem is not None:
+            raise LookupError(f"the options {problem}")
+    elif options:
+        raise LookupError("an instance takes no options; give the class, or leave options out")
+    return found

@@ -1,0 +1,212 @@
+"""What a setting may be: checks of single values, collected rather than raised.
+
+Nothing here says what a value *was*, only what type it had: a key that was put
+into the wrong place must not come back in an error.
+"""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, TypeAlias, cast
+
+import attrs
+
+Check: TypeAlias = Callable[[object], str | None]
+"""Looks at a value; gives what is wrong with it and the remedy, or ``None``."""
+
+_CHECK: Final = "trio_llm.check"
+_ITEMS: Final = "trio_llm.items"
+_RECORD: Final = "trio_llm.record"
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def under(path: str, key: str | int) -> str:
+    """Give the path of an entry: ``path.key``, or ``path[key]`` for an index."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    name = key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    return f"{path}.{name}" if path else name
+
+
+def described(value: object) -> str:
+    """Name a value's type in the words of a configuration file."""
+    words: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "a boolean"),
+        (int, "an integer"),
+        (float, "a number"),
+        (str, "a string"),
+        (Mapping, "a table"),
+        ((list, tuple), "a list"),
+        (type(None), "nothing"),
+    )
+    for types, text in words:
+        if isinstance(value, types):
+            return text
+    return f"an object of type {type(value).__name__}"
+
+
+def quoted(word: str) -> str:
+    """Give a word in quotes, on one line and not longer than a line."""
+    return json.dumps(word if len(word) <= 60 else word[:57] + "...", ensure_ascii=False)
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """Give the remedy for an unknown word: the nearest known one, or all of them."""
+    near = difflib.get_close_matches(word, known, n=1)
+    if near:
+        return f"did you mean {quoted(near[0])}?"
+    return f"known are {', '.join(known)}" if known else "there are none"
+
+
+def expected(what: str, value: object) -> str:
+    """Say that a value has the wrong type."""
+    return f"expected {what}, found {described(value)}"
+
+
+def number(
+    *, minimum: float = 0.0, above: bool = False, maximum: float = math.inf, optional: bool = False
+) -> dict[str, Check]:
+    """Demand a number within limits; an integer will do, a boolean will not.
+
+    Args:
+        minimum: The least value.
+        above: Whether `minimum` itself is too little.
+        maximum: The greatest value.
+        optional: Whether ``None`` is allowed.
+    """
+
+    def check(value: object) -> str | None:
+        if value is None and optional:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return expected("a number", value)
+        try:
+            value = float(value)
+        except OverflowError:
+            return "too large; give a number that a float can hold"
+        if math.isnan(value):
+            return "not a number; give one"
+        if value < minimum or (above and value == minimum) or value > maximum:
+            least = f"more than {minimum:g}" if above else f"{minimum:g} or more"
+            most = "" if math.isinf(maximum) else f" and {maximum:g} or less"
+            return f"{value:g} is out of range; give {least}{most}"
+        return None
+
+    return {_CHECK: check}
+
+
+def integer(*, minimum: int | None = None, optional: bool = False) -> dict[str, Check]:
+    """Demand an integer of at least `minimum`."""
+
+    def check(value: object) -> str | None:
+        if value is None and optional:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            return expected("an integer", value)
+        if minimum is not None and value < minimum:
+            return f"{value} is out of range; give {minimum} or more"
+        return None
+
+    return {_CHECK: check}
+
+
+def text(*, optional: bool = False, empty: bool = False) -> dict[str, Check]:
+    """Demand a string."""
+
+    def check(value: object) -> str | None:
+        if value is None and optional:
+            return None
+        if not isinstance(value, str):
+            return expected("a string", value)
+        return None if value or empty else "an empty string; give a value or leave the key out"
+
+    return {_CHECK: check}
+
+
+def flag() -> dict[str, Check]:
+    """Demand ``true`` or ``false``."""
+    return {
+        _CHECK: lambda value: None if isinstance(value, bool) else expected("true or false", value)
+    }
+
+
+def choice(known: Collection[str], what: str, *, optional: bool = False) -> dict[str, Check]:
+    """Demand one of some words; `what` says what they are."""
+
+    def check(value: object) -> str | None:
+        if value is None and optional:
+            return None
+        if not isinstance(value, str):
+            return expected("a string", value)
+        return None if value in known else f"no {what} {quoted(value)}; {suggestion(value, known)}"
+
+    return {_CHECK: check}
+
+
+def custom(check: Check, *, items: Check | None = None) -> dict[str, Check]:
+    """Demand what `check` demands, and `items` of each entry of a list or table."""
+    return {_CHECK: check} if items is None else {_CHECK: check, _ITEMS: items}
+
+
+def share(value: object) -> str | None:
+    """Demand a weight: a number, not negative and not infinite."""
+    if value == math.inf:
+        return "inf is out of range; give a finite number"
+    return number()[_CHECK](value)
+
+
+def record(cls: type, *, optional: bool = False) -> dict[str, Any]:
+    """Demand a nested record; its own settings are looked at one by one."""
+
+    def check(value: object) -> str | None:
+        if (value is None and optional) or isinstance(value, cls):
+            return None
+        return expected(f"a table (in code, {cls.__name__})", value)
+
+    return {_CHECK: check, _RECORD: cls}
+
+
+def record_of(field: "attrs.Attribute[Any]") -> type[attrs.AttrsInstance] | None:
+    """Give the class of the nested record that a setting holds, if it holds one."""
+    return field.metadata.get(_RECORD)
+
+
+def key_of(field: "attrs.Attribute[Any]") -> str:
+    """Give a setting's key in a file; ``class`` is no name in Python."""
+    return "class" if field.name == "cls" else field.name
+
+
+def _entries(value: object) -> Iterator[tuple[str | int, object]]:
+    if isinstance(value, Mapping):
+        for key, entry in cast("Mapping[object, object]", value).items():
+            yield str(key), entry
+    elif isinstance(value, tuple):
+        yield from enumerate(cast("tuple[object, ...]", value))
+
+
+def faults_of(settings: attrs.AttrsInstance, path: str) -> Iterator[tuple[str, str]]:
+    """Check every setting of a record and of the records in it.
+
+    Yields:
+        The path of a setting and what is wrong with it.
+    """
+    for field in attrs.fields(type(settings)):
+        check: Check | None = field.metadata.get(_CHECK)
+        if check is None:
+            continue
+        value = getattr(settings, field.name)
+        place = under(path, key_of(field))
+        problem = check(value)
+        if problem is not None:
+            yield place, problem
+            continue
+        if value is not None and record_of(field) is not None:
+            yield from faults_of(value, place)
+        items: Check | None = field.metadata.get(_ITEMS)
+        if items is not None:
+            for key, entry in _entries(value):
+                flaw = items(entry)
+                if flaw is not None:
+                    yield under(place, key), flaw

@@ -1,0 +1,129 @@
+"""A configuration as TOML, written in one step."""
+
+import contextlib
+import inspect
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import tomli_w
+
+from trio_llm.chat import Capability
+from trio_llm.config.census import Place
+from trio_llm.config.custom import import_class
+from trio_llm.config.faults import Faults
+from trio_llm.config.rules import faults_of, key_of, quoted, under
+from trio_llm.config.schema import BALANCERS, Provider
+
+
+def _default_of(field: "attrs.Attribute[Any]") -> object:
+    default = field.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class at run time
+        return cast("Any", default).factory()
+    return default
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Capability):
+        return value.value
+    if isinstance(value, type):
+        return f"{value.__module__}:{value.__qualname__}"
+    if attrs.has(type(value)):
+        return _table(cast("attrs.AttrsInstance", value))
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in cast("Iterable[object]", value)]
+    return value
+
+
+def _table(record: attrs.AttrsInstance) -> dict[str, Any]:
+    """Give the settings that differ from their defaults, by key."""
+    table: dict[str, Any] = {"kind": record.kind} if isinstance(record, BALANCERS) else {}
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        if value is not None and value != _default_of(field):
+            table[key_of(field)] = _plain(value)
+    return table
+
+
+def _class_problem(cls: object) -> str | None:
+    if cls is None or isinstance(cls, str):
+        return None
+    if not isinstance(cls, type):
+        return "an instance cannot be written to a file; give its class"
+    try:
+        same = import_class(f"{cls.__module__}:{cls.__qualname__}") is cls
+    except LookupError:
+        same = False
+    if cls.__module__ == "__main__" or not same:
+        return f"the class {cls.__qualname__} cannot be imported by name; move it into a module"
+    return None
+
+
+def _add_unwritable(places: Iterable[Place], faults: Faults) -> None:
+    seen: dict[int, str] = {}
+    for place in places:
+        node = place.node
+        first = seen.setdefault(id(node), place.path)
+        if first != place.path and node.name is None:
+            faults.add(place.path, f"the same object as {first}; give it a name to write it twice")
+        if first != place.path or not isinstance(node, Provider):
+            continue
+        if node.api_key is not None:
+            what = "a callable" if inspect.isroutine(node.api_key) else "a key"
+            faults.add(
+                under(place.path, "api_key"),
+                f"{what} is never written to a file; use api_key_env",
+            )
+        problem = _class_problem(node.cls)
+        if problem is not None:
+            faults.add(under(place.path, "class"), problem)
+
+
+def _encoded(record: attrs.AttrsInstance, source: str) -> bytes:
+    problem = ""
+    try:
+        return tomli_w.dumps(_table(record)).encode("utf-8")
+    except (TypeError, ValueError) as error:
+        # A value may be part of the message of an encoding error.
+        problem = type(error).__name__ if isinstance(error, UnicodeError) else str(error)
+    faults = Faults()
+    faults.add("", f"a value in it cannot be written as TOML ({problem})")
+    faults.raise_if_any(source)
+    raise AssertionError  # pragma: no cover - the line above always raises
+
+
+def write(record: attrs.AttrsInstance, places: list[Place], path: str | os.PathLike[str]) -> None:
+    """Write a configuration and its `places` as TOML, in the place of what was there.
+
+    A reader sees the old file or the new one, never a part.
+
+    Raises:
+        ConfigError: It holds what no file may, or wrong values.
+        OSError: The file cannot be written.
+    """
+    target = Path(path).resolve()
+    source = f"cannot save {quoted(str(path))}"
+    faults = Faults()
+    faults.extend(faults_of(record, ""))
+    for place in {id(place.node): place for place in places}.values():
+        faults.extend(faults_of(place.node, place.path))
+    _add_unwritable(places, faults)
+    faults.raise_if_any(source)
+    content = _encoded(record, source)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

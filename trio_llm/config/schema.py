@@ -1,0 +1,268 @@
+"""Providers and balancers as the user writes them, in code or in a file.
+
+The records take whatever they are given; `trio_llm.config.check` looks at all of
+them at once, so that one error lists every fault.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import attrs
+
+from trio_llm.chat import Capability
+from trio_llm.config import rules, shapes
+from trio_llm.config.secret import Secret
+from trio_llm.config.settings import CooldownSettings, Retry, Simulation, Timeouts
+
+KeySource: TypeAlias = Callable[[], Awaitable[str]]
+"""An async callable that gives a key; asked before each attempt."""
+
+_CAPABILITIES: Final = {capability.value: capability for capability in Capability}
+_ORDER: Final = {capability: rank for rank, capability in enumerate(Capability)}
+
+
+def _to_tuple(value: Iterable[str]) -> tuple[str, ...]:
+    # A wrong type passes through unchanged here and below: the check names it.
+    return tuple(value) if isinstance(value, list | tuple) else cast("tuple[str, ...]", value)
+
+
+def _to_key(value: "str | Secret | KeySource | None") -> "Secret | KeySource | None":
+    return Secret(value) if isinstance(value, str) else value
+
+
+def _to_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def _to_capabilities(
+    value: Iterable[Capability | str] | None,
+) -> tuple[Capability | str, ...] | None:
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=lambda item: _ORDER.get(cast("Capability", item), len(_ORDER)))
+    if not isinstance(value, list | tuple):
+        return cast("tuple[Capability | str, ...] | None", value)
+    return tuple(_CAPABILITIES.get(item, item) if type(item) is str else item for item in value)
+
+
+def _to_members(value: "Iterable[Member] | None") -> "tuple[Member, ...] | None":
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return cast("tuple[Member, ...] | None", value)
+
+
+def _show_names(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return f"<{type(value).__name__}>"
+    return "{" + ", ".join(f"{key!r}: ..." for key in cast("Mapping[object, object]", value)) + "}"
+
+
+def _show_url(value: object) -> str:
+    try:
+        hidden = not isinstance(value, str) or "@" in urlsplit(value).netloc
+    except ValueError:
+        hidden = True
+    return "None" if value is None else "<hidden>" if hidden else repr(value)
+
+
+def _show_key(value: object) -> str:
+    return "None" if value is None else "<hidden>"
+
+
+def _show_variable(value: object) -> str:
+    named = isinstance(value, str) and shapes.shown_variable(value) == value
+    return repr(value) if named or value is None else "<hidden>"
+
+
+@attrs.frozen
+class Provider:
+    """One provider: who is asked, how often, how long.
+
+    Args:
+        kind: What it is; see `trio_llm.providers.catalogue.KINDS`.
+        name: Its name; in a mapping the key says it. Without either it is the kind.
+        model: The model to ask for; ``None`` means the kind's own.
+        base_url: Where it is; ``None`` means where the kind says.
+        api_key_env: The environment variable that holds its key; ``None`` means
+            the kind's own.
+        api_key: The key itself, or an async callable that gives it. In code only.
+        enabled: Whether it is used at all.
+        priority: Lower is tried first where a balancer lists no members; ties in
+            declared order.
+        max_concurrency: How many requests it serves at once.
+        mailbox: How many requests may wait.
+        max_tokens_per_request: Upper limit on output tokens of any request.
+        models: Further models that it serves.
+        capabilities: What it can be asked to do; ``None`` means what the kind can.
+        timeouts: How long each phase may take.
+        retry: Further attempts on this provider.
+        cooldown: When it rests after failures.
+        headers: Further HTTP headers for every request.
+        proxy: The URL of an HTTP proxy; ``None`` leaves it to the environment.
+        verify: Whether certificates are checked, or a file of those to trust.
+        cls: For the kind ``custom``: the class, an instance of it, or
+            ``package.module:Class``. The key in a file is ``class``.
+        options: For the kind ``custom``: keyword arguments of the class.
+        simulation: For the kind ``simulated``: how it behaves.
+    """
+
+    kind: str = attrs.field(metadata=rules.text(empty=True))
+    name: str | None = attrs.field(default=None, metadata=rules.text(optional=True))
+    model: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
+    base_url: str | None = attrs.field(
+        default=None, kw_only=True, repr=_show_url, metadata=rules.custom(shapes.is_base_url)
+    )
+    api_key_env: str | None = attrs.field(
+        default=None, kw_only=True, repr=_show_variable, metadata=rules.custom(shapes.is_variable)
+    )
+    api_key: Secret | KeySource | None = attrs.field(
+        default=None,
+        kw_only=True,
+        converter=_to_key,
+        repr=_show_key,
+        metadata=rules.custom(shapes.is_key),
+    )
+    enabled: bool = attrs.field(default=True, kw_only=True, metadata=rules.flag())
+    priority: int = attrs.field(default=0, kw_only=True, metadata=rules.integer())
+    max_concurrency: int = attrs.field(default=16, kw_only=True, metadata=rules.integer(minimum=1))
+    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
+    max_tokens_per_request: int | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.integer(minimum=1, optional=True)
+    )
+    models: tuple[str, ...] = attrs.field(
+        default=(), kw_only=True, converter=_to_tuple, metadata=rules.custom(shapes.is_list, items=shapes.is_word)
+    )
+    capabilities: tuple[Capability | str, ...] | None = attrs.field(
+        default=None,
+        kw_only=True,
+        converter=_to_capabilities,
+        metadata=rules.custom(shapes.is_optional_list, items=shapes.is_capability),
+    )
+    timeouts: Timeouts = attrs.field(
+        factory=Timeouts, kw_only=True, metadata=rules.record(Timeouts)
+    )
+    retry: Retry = attrs.field(factory=Retry, kw_only=True, metadata=rules.record(Retry))
+    cooldown: CooldownSettings = attrs.field(
+        factory=CooldownSettings, kw_only=True, metadata=rules.record(CooldownSettings)
+    )
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict[str, str],
+        kw_only=True,
+        converter=_to_mapping,
+        repr=_show_names,
+        metadata=rules.custom(shapes.is_headers, items=shapes.is_header_value),
+    )
+    proxy: str | None = attrs.field(
+        default=None, kw_only=True, repr=_show_url, metadata=rules.custom(shapes.is_proxy)
+    )
+    verify: bool | str = attrs.field(
+        default=True, kw_only=True, metadata=rules.custom(shapes.is_verify)
+    )
+    cls: object = attrs.field(default=None, kw_only=True)
+    options: Mapping[str, Any] = attrs.field(
+        factory=dict[str, Any],
+        kw_only=True,
+        converter=_to_mapping,
+        repr=_show_names,
+        metadata=rules.custom(shapes.is_options),
+    )
+    simulation: Simulation | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.record(Simulation, optional=True)
+    )
+
+
+@attrs.frozen
+class Race:
+    """Asks all members at once; the first useful success wins, the others are cancelled.
+
+    Args:
+        members: Names, providers or balancers; ``None`` means all enabled
+            providers by priority. Ties go to the one declared first.
+        strategy: ``first_wins``.
+        timeout: Seconds until one must have won; ``None`` means no limit.
+        name: Its name; in a mapping the key says it.
+        mailbox: How many requests may wait.
+    """
+
+    kind: ClassVar[str] = "race"
+
+    members: "tuple[Member, ...] | None" = attrs.field(
+        default=None, converter=_to_members, metadata=rules.custom(shapes.is_members)
+    )
+    strategy: str = attrs.field(
+        default="first_wins", kw_only=True, metadata=rules.choice(("first_wins",), "strategy")
+    )
+    timeout: float | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.number(above=True, optional=True)
+    )
+    name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
+    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
+
+
+@attrs.frozen
+class Fallback:
+    """Asks one member after the other until one succeeds.
+
+    Args:
+        members: Names, providers or balancers; ``None`` means all enabled
+            providers by priority.
+        max_retries: How many further members are tried; ``None`` means all.
+        primary: The member tried first, by index or name; the others follow in
+            declared order. A disabled one passes the turn on.
+        name: Its name; in a mapping the key says it.
+        mailbox: How many requests may wait.
+    """
+
+    kind: ClassVar[str] = "fallback"
+
+    members: "tuple[Member, ...] | None" = attrs.field(
+        default=None, converter=_to_members, metadata=rules.custom(shapes.is_members)
+    )
+    max_retries: int | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.integer(minimum=0, optional=True)
+    )
+    primary: int | str = attrs.field(
+        default=0, kw_only=True, metadata=rules.custom(shapes.is_primary)
+    )
+    name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
+    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
+
+
+@attrs.frozen
+class LoadBalance:
+    """Spreads calls over its members, one member for each call.
+
+    Args:
+        members: Names, providers or balancers; ``None`` means all enabled
+            providers by priority.
+        strategy: ``round_robin``, ``random`` or ``weighted``.
+        weights: For ``weighted``: the share of every member, by name.
+        name: Its name; in a mapping the key says it.
+        mailbox: How many requests may wait.
+    """
+
+    kind: ClassVar[str] = "load_balance"
+
+    members: "tuple[Member, ...] | None" = attrs.field(
+        default=None, converter=_to_members, metadata=rules.custom(shapes.is_members)
+    )
+    strategy: str = attrs.field(
+        default="round_robin",
+        kw_only=True,
+        metadata=rules.choice(("round_robin", "random", "weighted"), "strategy"),
+    )
+    weights: Mapping[str, float] = attrs.field(
+        factory=dict[str, float],
+        kw_only=True,
+        converter=_to_mapping,
+        metadata=rules.custom(shapes.is_weights, items=rules.share),
+    )
+    name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
+    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
+
+
+Balancer: TypeAlias = Race | Fallback | LoadBalance
+Member: TypeAlias = str | Provider | Race | Fallback | LoadBalance
+
+BALANCERS: Final = (Race, Fallback, LoadBalance)
+"""The classes of balancer; each knows the word after ``kind =`` that means it."""

@@ -1,0 +1,116 @@
+"""The configuration as a whole."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+
+from trio_llm.config import rules
+from trio_llm.config.census import Place, occurrences
+from trio_llm.config.save import write
+from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
+from trio_llm.config.settings import Restart
+
+
+def _to_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    # A wrong type passes through unchanged: the check names it.
+    return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def _is_table(value: object) -> str | None:
+    if not isinstance(value, Mapping):
+        return rules.expected("a table", value)
+    if not all(isinstance(key, str) for key in cast("Mapping[Any, Any]", value)):
+        return "a name in it is no string"
+    return None
+
+
+def _is_provider(value: object) -> str | None:
+    if isinstance(value, BALANCERS):
+        return f"{value.kind} is a kind of balancer; move it to `balancers`"
+    if isinstance(value, Provider):
+        return None
+    return rules.expected("a table (in code, a Provider)", value)
+
+
+def _is_balancer(value: object) -> str | None:
+    if isinstance(value, BALANCERS):
+        return None
+    known = ", ".join(cls.kind for cls in BALANCERS)
+    if isinstance(value, Provider):
+        kinds = [cls.kind for cls in BALANCERS]
+        if not isinstance(value.kind, str) or not value.kind:  # pyright: ignore[reportUnnecessaryIsInstance]
+            return f"a kind is missing; known are {known}"
+        hint = rules.suggestion(value.kind, kinds)
+        return f"no kind of balancer {rules.quoted(value.kind)}; {hint}"
+    return rules.expected(f"a table (in code, one of {known})", value)
+
+
+def _is_default(value: object) -> str | None:
+    if value is None or isinstance(value, (str, Provider, *BALANCERS)):
+        return None
+    return rules.expected("a name or a table", value)
+
+
+@attrs.frozen
+class Config:
+    """Providers, balancers, and who answers by default.
+
+    Args:
+        providers: The providers by name.
+        balancers: The balancers by name.
+        default: Whom the runtime's own methods ask: a name, or an object with
+            members nested in it to any depth. ``None`` means the only balancer
+            that is no member of another, or the only provider, or else a
+            fallback over all enabled providers by priority.
+        close_deadline: How many seconds the clean-up of one call may take.
+        drain_deadline: How many seconds requests under way have to finish when
+            a provider is drained.
+        restart: How often actors are restarted.
+        history: How many finished attempts per provider the statistics keep.
+    """
+
+    providers: Mapping[str, Provider] = attrs.field(
+        factory=dict[str, Provider],
+        converter=_to_mapping,
+        metadata=rules.custom(_is_table, items=_is_provider),
+    )
+    balancers: Mapping[str, Balancer] = attrs.field(
+        factory=dict[str, Balancer],
+        converter=_to_mapping,
+        metadata=rules.custom(_is_table, items=_is_balancer),
+    )
+    default: Member | None = attrs.field(default=None, metadata=rules.custom(_is_default))
+    close_deadline: float = attrs.field(
+        default=1.0, kw_only=True, metadata=rules.number(above=True)
+    )
+    drain_deadline: float = attrs.field(default=5.0, kw_only=True, metadata=rules.number())
+    restart: Restart = attrs.field(factory=Restart, kw_only=True, metadata=rules.record(Restart))
+    history: int = attrs.field(default=1000, kw_only=True, metadata=rules.integer(minimum=1))
+
+    def _places(self) -> list[Place]:
+        return list(occurrences(self.providers, self.balancers, self.default))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether every enabled provider is simulated, so that no answer is a real one."""
+        kinds = [
+            place.node.kind
+            for place in self._places()
+            if isinstance(place.node, Provider) and place.node.enabled
+        ]
+        return bool(kinds) and all(kind == "simulated" for kind in kinds)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as TOML, atomically; `load_config` gives an equal configuration.
+
+        Settings at their defaults are left out. Custom classes are written as
+        ``package.module:Class``, the form in which they are loaded.
+
+        Raises:
+            ConfigError: It holds a key, a callable or an instance, which no file
+                may hold, or values of wrong types; the error names each place.
+            OSError: The file cannot be written.
+        """
+        write(self, self._places(), path)

@@ -1,0 +1,42 @@
+"""Tells the event stream, and the actors' own counts, how the actors fare."""
+
+from collections.abc import Mapping
+
+import attrs
+import trio
+
+from trio_llm import events
+from trio_llm.balancing import BalancerActor
+from trio_llm.events import EventStream
+from trio_llm.providers.actor import ProviderActor
+
+
+@attrs.define(eq=False)
+class ActorLog:
+    """Turns what a cell reports into events."""
+
+    _events: EventStream
+    _nodes: Mapping[str, ProviderActor | BalancerActor]
+
+    def actor_crashed(self, name: str, error: BaseException) -> None:
+        """Record a crash."""
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        self._emit(events.ActorCrashed, name, f"{type(error).__name__}: {error}")
+
+    def actor_restarted(self, name: str, delay: float) -> None:
+        """Count and record a restart."""
+        self._nodes[name].restarts += 1
+        self._emit(events.ActorRestarted, name, delay)
+
+    def actor_down(self, name: str) -> None:
+        """Record that an actor was given up."""
+        self._emit(events.ActorDown, name)
+
+    def actor_drained(self, name: str, unfinished: int) -> None:
+        """Record that an actor has stopped."""
+        self._emit(events.ActorDrained, name, unfinished)
+
+    def _emit(self, record: type[events.Event], name: str, *fields: object) -> None:
+        if self._events.watched:
+            self._events.emit(record(trio.current_time(), None, (name,), *fields))

@@ -1,0 +1,69 @@
+"""When a provider must rest: monotone and escalating."""
+
+import math
+
+import attrs
+
+
+@attrs.define
+class Cooldown:
+    """A rest after failures.
+
+    It begins after `after_failures` charged failures in a row, or at once where
+    the provider asks for it. Each rest in a row is twice as long as the last, up
+    to `maximum`. A running rest is never shortened; failures of requests that
+    were already under way when it began do not lengthen the next one.
+
+    Args:
+        initial: Length of the first rest, in seconds.
+        maximum: Longest rest by escalation, in seconds. A wait that the provider
+            asks for is kept even when it is longer.
+        after_failures: Charged failures in a row that start a rest.
+
+    Attributes:
+        until: When the rest ends; minus infinity when there was none.
+        failures: Charged failures in a row.
+    """
+
+    initial: float = 5.0
+    maximum: float = 300.0
+    after_failures: int = 3
+    until: float = attrs.field(default=-math.inf, init=False)
+    failures: int = attrs.field(default=0, init=False)
+    _level: int = attrs.field(default=0, init=False)
+
+    def remaining(self, now: float) -> float:
+        """Seconds of rest left; 0 when there is none."""
+        return max(0.0, self.until - now)
+
+    def failed(
+        self, now: float, *, charge: bool, at_once: bool = False, retry_after: float | None = None
+    ) -> bool:
+        """Note a failure; give whether a rest began or was prolonged.
+
+        Args:
+            now: The present instant.
+            charge: Whether it counts against the provider.
+            at_once: Whether to rest even after a single one.
+            retry_after: Seconds that the provider asked for; made an absolute
+                instant here and now.
+        """
+        before = self.until
+        if charge:
+            self.failures += 1
+        due = at_once or (charge and self.failures >= self.after_failures)
+        if due and now >= self.until:
+            length = min(self.initial * 2.0 ** min(self._level, 64), self.maximum)
+            self._level += 1
+            self.until = now + length
+            if retry_after is not None and at_once:
+                self.until = now + retry_after
+        if retry_after is not None:
+            self.until = max(self.until, before, now + retry_after)
+        return self.until > before
+
+    def succeeded(self, now: float) -> None:
+        """Note a success: the failures are forgotten, a running rest is not."""
+        self.failures = 0
+        if now >= self.until:
+            self._level = 0

@@ -1,0 +1,1 @@
+"""The providers: what kinds there are, and the actors that serve them."""

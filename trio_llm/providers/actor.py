@@ -1,0 +1,419 @@
+"""The provider actor: places, cooldown, attempts and records around a backend.
+
+One task per request; that task owns the exchange from open to close. The state
+here outlives every restart of the actor, so a cooldown is never forgotten.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import attrs
+import trio
+
+from trio_llm import events
+from trio_llm.actors import ActorCrash, ActorState, AnyCell
+from trio_llm.chat import AttemptOutcome, Capability, Completion, Request
+from trio_llm.errors import (
+    ContentFilterError,
+    InvalidRequestError,
+    ProviderCrashedError,
+    ProviderError,
+    ProviderUnavailableError,
+)
+from trio_llm.policy import Cooldown, backoff, blame_for
+from trio_llm.providers.backend import Backend, Work
+from trio_llm.providers.lease import Lease, Occupancy, Refusal
+from trio_llm.providers.sink import StreamSink
+from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
+from trio_llm.providers.visit import Answer, Ask, Visit
+
+_UNANSWERED = {
+    "crashed": "the code that serves it raised",
+    "stopped": "its actor stopped before it answered",
+    "cancelled": "the call was cancelled",
+    "draining": "it is shutting down",
+    "down": "its actor crashed too often and stays down",
+}
+
+
+@attrs.frozen(kw_only=True)
+class ProviderLimits:
+    """What a provider actor is allowed; seconds and tokens.
+
+    Attributes:
+        model: The model used when the request names none.
+        models: The models it declares to serve; empty means it does not say.
+        capabilities: What it can do; ``None`` means anything.
+        max_tokens: Upper limit on output tokens of any request.
+        retries: Further attempts after a failure that may pass.
+        base_delay: Upper bound of the first pause between attempts.
+        max_delay: Upper bound of every such pause.
+    """
+
+    model: str | None = None
+    models: frozenset[str] = frozenset()
+    capabilities: frozenset[Capability] | None = None
+    max_tokens: int | None = None
+    retries: int = 0
+    base_delay: float = 0.5
+    max_delay: float = 8.0
+
+
+class ProviderActor:
+    """Serves requests through one backend."""
+
+    height = 0
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        backend: Backend,
+        *,
+        occupancy: Occupancy,
+        cooldown: Cooldown,
+        limits: ProviderLimits,
+        stream: events.EventStream,
+        wall_clock: Callable[[], float],
+        seed: int,
+    ) -> None:
+        self._name = name
+        self._kind = kind
+        self._backend = backend
+        self._occupancy = occupancy
+        self._cooldown = cooldown
+        self._limits = limits
+        self._events = stream
+        self._wall_clock = wall_clock
+        self._seed = seed
+        self._tally = Tally()
+        self._last_used: float | None = None
+        self.restarts = 0
+        self.cell: AnyCell
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self._name
+
+    # What the level above sees.
+
+    def covers(self, name: str) -> bool:
+        """Whether a name is its own."""
+        return name == self._name
+
+    def serves(self, model: str) -> bool | None:
+        """Whether it serves a model; ``None`` when it does not declare its models."""
+        if model == self._limits.model or model in self._limits.models:
+            return True
+        return False if self._limits.models else None
+
+    def refusal(self, request: Request) -> Refusal | None:
+        """Say why it could not take the request now; books nothing."""
+        refusal = self._unfit(request)
+        if refusal is None and not self._occupancy.free:
+            refusal = Refusal("busy", f"all its {self._occupancy.limit} places are taken")
+        return refusal
+
+    def reserve(self, request: Request) -> Lease | Refusal:
+        """Take a free place, or say why there is none."""
+        return self.refusal(request) or self._occupancy.take()
+
+    def enqueue(self, request: Request) -> Lease | Refusal:
+        """Take a place, or one in the line, or say why not."""
+        refusal = self._unfit(request)
+        if refusal is not None:
+            return refusal
+        if self._occupancy.free:
+            return self._occupancy.take()
+        if self._occupancy.line_full:
+            return Refusal(
+                "mailbox_full", f"{self._occupancy.waiting} requests already wait for a place"
+            )
+        return self._occupancy.stand_in_line()
+
+    def _unfit(self, request: Request) -> Refusal | None:
+        state = self.cell.state
+        if state is not ActorState.RUNNING:
+            return Refusal(state.value, f"its actor is {state.value}")
+        now = trio.current_time()
+        if now < self._cooldown.until:
+            remaining = self._cooldown.remaining(now)
+            return Refusal("cooling", f"it rests for another {remaining:.3g} s", remaining)
+        able = self._limits.capabilities
+        if able is not None:
+            missing = sorted(need.value for need in request.needs - able)
+            if missing:
+                return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
+        return None
+
+    def post(self, ask: Ask) -> None:
+        """Put an ask into the mailbox."""
+        self.cell.post(ask)
+
+    def won(self) -> None:
+        """Count that its answer was taken."""
+        self._tally.wins += 1
+
+    def status(self) -> ProviderStatus:
+        """Give a snapshot."""
+        remaining = self._cooldown.remaining(trio.current_time())
+        occupied = self._occupancy.taken >= self._occupancy.limit
+        state = self.cell.state.value
+        if self.cell.state is ActorState.RUNNING:
+            state = "cooling" if remaining else "occupied" if occupied else "ready"
+        return ProviderStatus(
+            name=self._name,
+            kind=self._kind,
+            state=state,
+            occupied=occupied,
+            in_flight=self._occupancy.taken,
+            queued=self._occupancy.waiting,
+            max_concurrency=self._occupancy.limit,
+            cooldown_remaining=remaining,
+            cooldown_until=self._wall_clock() + remaining if remaining else None,
+            failures=self._cooldown.failures,
+            last_used=self._last_used,
+            restarts=self.restarts,
+            model=self._limits.model,
+        )
+
+    def statistics(self) -> NodeStatistics:
+        """Give the counts."""
+        return self._tally.snapshot()
+
+    # What the cell runs.
+
+    def resources(self) -> AbstractAsyncContextManager[None]:
+        """Open what the backend needs."""
+        return self._backend.resources()
+
+    def unanswered(self, reason: str, cause: BaseException | None) -> ProviderError:
+        """Make the error for a request that got no answer."""
+        error: ProviderError
+        if reason in {"draining", "down"}:
+            error = ProviderUnavailableError(
+                _UNANSWERED[reason], provider=self._name, code=reason
+            )
+        else:
+            error = ProviderCrashedError(_UNANSWERED[reason], provider=self._name)
+        error.__cause__ = cause
+        return error
+
+    async def serve(self, ask: Ask) -> None:
+        """Run one request: wait for its place, then attempt it."""
+        lease = ask.lease
+        if not isinstance(lease, Lease):
+            msg = f"{self._name} was asked without a lease"
+            raise TypeError(msg)
+        if not lease.held:
+            refusal = await lease.granted()
+            if refusal is not None:
+                ask.fail(refusal.error(self._name), trio.current_time())
+                return
+        self._last_used = self._wall_clock()
+        began = trio.current_time()
+        try:
+            await self._attempts(ask)
+        except BaseException:
+            if ask.cancel_reason is not None:
+                self._tally.cancel()
+            else:
+                self._tally.failure()
+            raise
+        answer = ask.value
+        if answer is None or answer.completion is None:
+            self._tally.failure()
+        else:
+            self._tally.success(trio.current_time() - began, answer.completion.usage)
+
+    async def _attempts(self, ask: Ask) -> None:
+        """Attempt, and attempt again while that can help."""
+        try:
+            request, model = self._fit(ask.payload.request)
+        except InvalidRequestError as error:
+            ask.fail(error, trio.current_time())
+            return
+        number, failures = 0, 0
+        stale_retry = True
+        while True:
+            number += 1
+            error = await self._attempt(ask, request, model, number)
+            if error is None:
+                return
+            if error.phase == "stale" and stale_retry:
+                stale_retry = False
+                continue
+            failures += 1
+            pause = self._pause(ask, error, failures)
+            if pause is None:
+                ask.fail(error, trio.current_time())
+                return
+            await trio.sleep(pause)
+
+    def _fit(self, request: Request) -> tuple[Request, str]:
+        """Apply the provider's own limits to a request."""
+        model = request.model or self._limits.model
+        if not model:
+            raise InvalidRequestError(
+                "no model is named: set `model` in the configuration or in the call",
+                provider=self._name,
+            )
+        cap = self._limits.max_tokens
+        if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
+            request = attrs.evolve(request, max_tokens=cap)
+        return request, model
+
+    async def _attempt(
+        self, ask: Ask, request: Request, model: str, number: int
+    ) -> ProviderError | None:
+        """Do one exchange; give the error if it failed before anything was delivered."""
+        visit = ask.payload
+        call = visit.call
+        started = trio.current_time()
+        self._tally.attempts += 1
+        if call.events.watched:
+            call.events.emit(
+                events.AttemptStarted(started, call.number, visit.path, number, model)
+            )
+        sink = StreamSink(ask, self._name, model, number, started) if call.streaming else None
+        try:
+            completion = await self._backend.answer(
+                Work(request, model, call.number, visit.path, number, sink)
+            )
+            _refuse_filtered(completion)
+        except ActorCrash as crash:
+            self._failed(visit, sink, self._crashed(crash, model), number, model, started)
+            raise
+        except ProviderError as error:
+            return self._failed(visit, sink, error, number, model, started)
+        except Exception as error:  # noqa: BLE001 - a backend may be a user's own code
+            return self._failed(visit, sink, self._crashed(error, model), number, model, started)
+        except BaseException:
+            reason = ask.cancel_reason or _UNANSWERED["stopped"]
+            if sink is not None and sink.committed:
+                sink.interrupt(None, reason)
+            visit.attempted(
+                number=number,
+                model=model,
+                started=started,
+                outcome=AttemptOutcome.CANCELLED,
+                reason=reason,
+                first_token=math.inf if sink is None else sink.first_token,
+            )
+            raise
+        self._succeeded(ask, sink, completion, number, model, started)
+        return None
+
+    def _succeeded(
+        self,
+        ask: Ask,
+        sink: StreamSink | None,
+        completion: Completion,
+        number: int,
+        model: str,
+        started: float,
+    ) -> None:
+        now = trio.current_time()
+        self._cooldown.succeeded(now)
+        ask.payload.attempted(
+            number=number,
+            model=model,
+            started=started,
+            outcome=AttemptOutcome.SUCCEEDED,
+            completion=completion,
+            first_token=math.inf if sink is None else sink.first_token,
+        )
+        if sink is None:
+            ask.decide(Answer(self._name, model, completion, finished=now), now)
+            return
+        sink.answer.completion = completion
+        if not sink.committed:
+            sink.commit()
+        sink.close()
+
+    def _failed(
+        self,
+        visit: Visit,
+        sink: StreamSink | None,
+        error: ProviderError,
+        number: int,
+        model: str,
+        started: float,
+    ) -> ProviderError | None:
+        """Charge and record a failure; give it on, unless a consumer will see it."""
+        now = trio.current_time()
+        error.provider = self._name
+        error.model = error.model or model
+        error.elapsed = now - started
+        self._charge(error, now, visit)
+        visit.attempted(
+            number=number,
+            model=model,
+            started=started,
+            outcome=AttemptOutcome.FAILED,
+            reason=error.message,
+            error=error,
+            first_token=math.inf if sink is None else sink.first_token,
+        )
+        if sink is None or not sink.committed:
+            return error
+        sink.interrupt(error, error.message)
+        return None
+
+    def _charge(self, error: ProviderError, now: float, visit: Visit) -> None:
+        blame = blame_for(error)
+        if error.phase == "stale" or not (blame.charges or blame.cools):
+            return
+        rests = self._cooldown.failed(
+            now, charge=blame.charges, at_once=blame.cools, retry_after=error.retry_after
+        )
+        if not rests:
+            return
+        remaining = self._cooldown.remaining(now)
+        self._occupancy.refuse_all(
+            Refusal("cooling", f"it rests for another {remaining:.3g} s", remaining)
+        )
+        if self._events.watched:
+            self._events.emit(
+                events.CooldownStarted(
+                    now, visit.call.number, (self._name,), self._cooldown.until, error.message
+                )
+            )
+
+    def _pause(self, ask: Ask, error: ProviderError, failures: int) -> float | None:
+        """How long to wait before the next attempt; ``None`` to give up."""
+        limits = self._limits
+        if failures > limits.retries or not blame_for(error).retries:
+            return None
+        visit = ask.payload
+        pause = backoff(
+            failures,
+            base_delay=limits.base_delay,
+            max_delay=limits.max_delay,
+            rng=random.Random(  # noqa: S311 - jitter
+                f"{self._seed}/{visit.call.number}/{'/'.join(visit.path)}/{failures}"
+            ),
+            retry_after=error.retry_after,
+        )
+        return None if trio.current_time() + pause >= ask.deadline else pause
+
+    def _crashed(self, cause: BaseException, model: str) -> ProviderCrashedError:
+        error = ProviderCrashedError(
+            f"{_UNANSWERED['crashed']}: {type(cause).__name__}: {cause}",
+            provider=self._name,
+            model=model,
+        )
+        error.__cause__ = cause
+        return error
+
+
+def _refuse_filtered(completion: Completion) -> None:
+    """Turn a refusal inside a 200 that delivered nothing into its error."""
+    message = completion.message
+    if completion.finish_reason == "content_filter" and not (message.text or message.tool_calls):
+        raise ContentFilterError(
+            "the provider refused the content", code=completion.raw_finish, phase="response"
+        )

@@ -1,0 +1,161 @@
+"""Custom providers: a class with one async method, used like any other provider.
+
+The method is ``generate(request)``; it gives a string, a `Message` or a
+`Completion`. A class may also have ``stream(request)``, an async generator of
+strings or deltas, and may be an async context manager, entered once for each
+life of its actor. What it raises harms only its own request; a `ProviderError`
+keeps its class, anything else becomes a `ProviderCrashedError`.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any, Protocol, TypeGuard
+
+import attrs
+
+from trio_llm.chat import (
+    Completion,
+    Delta,
+    Message,
+    Part,
+    Reasoning,
+    ReasoningDelta,
+    Reply,
+    Request,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from trio_llm.errors import MalformedResponseError
+from trio_llm.providers.backend import Backend, Sink, Work
+
+
+class CustomProvider(Protocol):
+    """The least that a custom provider must be."""
+
+    async def generate(self, request: Request, /) -> str | Message | Completion | Reply:
+        """Answer a request; ``request.model`` is the model to use."""
+        ...
+
+
+def is_backend(provider: object) -> TypeGuard[Backend]:
+    """Tell whether a custom provider speaks the actor's own protocol."""
+    return callable(getattr(provider, "answer", None)) and callable(
+        getattr(provider, "resources", None)
+    )
+
+
+@attrs.define(eq=False)
+class CustomBackend:
+    """Serves requests through a user's own object.
+
+    Args:
+        make: Gives the object; called once for each life of the actor when it is
+            an async context manager, else once.
+    """
+
+    _make: Callable[[], Any]
+    _provider: Any = attrs.field(default=None, init=False)
+
+    def resources(self) -> AbstractAsyncContextManager[None]:
+        """Make the object, and enter it if it is a context manager."""
+        return self._living()
+
+    @asynccontextmanager
+    async def _living(self) -> AsyncIterator[None]:
+        provider = self._make()
+        if hasattr(type(provider), "__aenter__"):
+            async with provider as entered:
+                self._provider = provider if entered is None else entered
+                yield
+        else:
+            self._provider = provider
+            yield
+
+    async def answer(self, work: Work) -> Completion:
+        """Ask the object."""
+        request = attrs.evolve(work.request, model=work.model)
+        streamed = getattr(self._provider, "stream", None)
+        if work.sink is not None and streamed is not None:
+            return await _stream(streamed(request), work.sink)
+        generate: Callable[[Request], Awaitable[object]] = self._provider.generate
+        completion = _to_completion(await generate(request))
+        if work.sink is not None:
+            await work.sink.put(_to_deltas(completion.message))
+        return completion
+
+
+def _to_completion(value: object) -> Completion:
+    if isinstance(value, Completion):
+        return value
+    if isinstance(value, Reply):
+        return Completion(
+            value.message, value.finish_reason, usage=value.usage, model=value.model, raw=value.raw
+        )
+    if isinstance(value, str):
+        value = Message("assistant", value)
+    if isinstance(value, Message):
+        return Completion(value, "tool_calls" if value.tool_calls else "stop")
+    raise MalformedResponseError(
+        "a custom provider's generate() gives a str, a Message or a Completion, "
+        f"not {type(value).__name__}",
+        phase="response",
+    )
+
+
+def _to_deltas(message: Message) -> list[Delta]:
+    deltas: list[Delta] = []
+    if message.reasoning:
+        deltas.append(ReasoningDelta(message.reasoning))
+    if message.text:
+        deltas.append(TextDelta(message.text))
+    for index, call in enumerate(message.tool_calls):
+        deltas.append(ToolCallDelta(index, call.id, call.name, call.raw or ""))
+    return deltas
+
+
+async def _stream(source: AsyncIterator[str | Delta], sink: Sink) -> Completion:
+    gathered = Gathered()
+    async with aclosing(source) as items:  # type: ignore[type-var]
+        async for item in items:
+            delta = TextDelta(item) if isinstance(item, str) else item
+            gathered.add(delta)
+            await sink.put([delta])
+    return gathered.completion()
+
+
+@attrs.define(eq=False)
+class Gathered:
+    """Puts the deltas of a stream together again."""
+
+    _text: list[str] = attrs.field(factory=list[str], init=False)
+    _reasoning: list[str] = attrs.field(factory=list[str], init=False)
+    _calls: dict[int, list[str]] = attrs.field(factory=dict[int, list[str]], init=False)
+
+    def add(self, delta: Delta) -> None:
+        """Take the next delta."""
+        if isinstance(delta, TextDelta):
+            self._text.append(delta.text)
+        elif isinstance(delta, ReasoningDelta):
+            self._reasoning.append(delta.text)
+        else:
+            call = self._calls.setdefault(delta.index, ["", "", ""])
+            call[0] = call[0] or delta.id or ""
+            call[1] = call[1] or delta.name or ""
+            call[2] += delta.arguments
+
+    def completion(self) -> Completion:
+        """Give the whole."""
+        parts: list[Part] = []
+        if self._reasoning:
+            parts.append(Reasoning("".join(self._reasoning)))
+        if self._text:
+            parts.append(Text("".join(self._text)))
+        calls = [
+            ToolCall.parse(call_id or f"call_{index}", name, arguments)
+            for index, (call_id, name, arguments) in sorted(self._calls.items())
+        ]
+        return Completion(
+            Message("assistant", (*parts, *calls)), "tool_calls" if calls else "stop"
+        )

@@ -1,0 +1,67 @@
+"""What a balancer, or the runtime, sees of a provider or of another balancer."""
+
+from typing import Protocol
+
+from trio_llm.actors import Releasable
+from trio_llm.chat import Request
+from trio_llm.providers.lease import Refusal
+from trio_llm.providers.status import NodeStatistics, ProviderStatus
+from trio_llm.providers.visit import Ask
+
+
+class Node(Protocol):
+    """A provider or a balancer: it can be asked, wherever it stands in the tree.
+
+    `reserve` and `enqueue` are synchronous and book on the spot; what they give
+    rides in the envelope.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its unique name."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """0 for a provider; for a balancer, one more than its highest member."""
+        ...
+
+    def covers(self, name: str, /) -> bool:
+        """Whether a name is its own or that of a member, however deep."""
+        ...
+
+    def serves(self, model: str, /) -> bool | None:
+        """Whether it serves a model; ``None`` when it does not declare its models."""
+        ...
+
+    def refusal(self, request: Request, /) -> Refusal | None:
+        """Say why it could not take the request now; books nothing."""
+        ...
+
+    def reserve(self, request: Request, /) -> Releasable | Refusal:
+        """Book a place, or say why not."""
+        ...
+
+    def enqueue(self, request: Request, /) -> Releasable | Refusal:
+        """Book a place, or one in the line for it, or say why not even that."""
+        ...
+
+    def post(self, ask: Ask, /) -> None:
+        """Put an ask into the mailbox.
+
+        Raises:
+            Refused: It does not fit, or the actor is draining or down.
+        """
+        ...
+
+    def won(self) -> None:
+        """Count that its answer was taken by the level above."""
+        ...
+
+    def status(self) -> ProviderStatus:
+        """Give a snapshot."""
+        ...
+
+    def statistics(self) -> NodeStatistics:
+        """Give the counts."""
+        ...

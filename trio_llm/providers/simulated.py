@@ -1,0 +1,93 @@
+"""The simulated provider: in-process, seeded, the embedded default.
+
+It lets everything be tried without a key and without a network. What is random
+in it depends on the seed, the call, the place in the tree and the attempt, never
+on the order in which tasks run.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import attrs
+import trio
+
+from trio_llm.chat import Completion, Message, Request, TextDelta, Usage
+from trio_llm.errors import ProviderError
+from trio_llm.providers.backend import Work
+
+
+@attrs.frozen(kw_only=True)
+class SimulatedBackend:
+    """Answers after a while, or fails, as told.
+
+    Args:
+        name: The provider's name, for its default answer.
+        latency: Seconds to the answer, or to the first piece of a stream.
+        jitter: Largest random addition to the latency, in seconds.
+        text: What it answers; ``None`` for a sentence about the prompt.
+        chunks: In how many pieces a stream comes.
+        gap: Seconds between two pieces.
+        failure_rate: Share of attempts that fail, 0 to 1.
+        fail_with: The class of those failures.
+        seed: Seed of everything random.
+    """
+
+    name: str
+    latency: float
+    jitter: float
+    text: str | None
+    chunks: int
+    gap: float
+    failure_rate: float
+    fail_with: type[ProviderError]
+    seed: int
+
+    def resources(self) -> AbstractAsyncContextManager[None]:
+        """Nothing to open."""
+        return _nothing()
+
+    async def answer(self, work: Work) -> Completion:
+        """Wait, then answer or fail."""
+        latency, fails = self.latency, False
+        if self.jitter or self.failure_rate:
+            key = f"{self.seed}/{work.call}/{'/'.join(work.path)}/{work.number}"
+            rng = random.Random(key)  # noqa: S311 - a simulation
+            latency += rng.uniform(0.0, self.jitter)
+            fails = rng.random() < self.failure_rate
+        await trio.sleep(latency)
+        if fails:
+            raise self.fail_with("a simulated failure", phase="response")
+        text = self.text if self.text is not None else self._about(work.request)
+        if work.sink is not None:
+            for index, piece in enumerate(_pieces(text, self.chunks)):
+                if index and self.gap:
+                    await trio.sleep(self.gap)
+                await work.sink.put([TextDelta(piece)])
+        return Completion(
+            Message("assistant", text),
+            "stop",
+            raw_finish="stop",
+            usage=Usage(_tokens(work.request), max(1, len(text) // 4)),
+            model=work.model,
+        )
+
+    def _about(self, request: Request) -> str:
+        prompt = " ".join(request.messages[-1].text.split())
+        short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
+        return f"This is {self.name}, a simulated provider. You asked: {short!r}."
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def _tokens(request: Request) -> int:
+    return max(1, sum(len(message.text) for message in request.messages) // 4)
+
+
+def _pieces(text: str, count: int) -> list[str]:
+    """Cut a text into at most `count` pieces of about one length."""
+    size = max(1, -(-len(text) // max(1, count)))
+    return [text[start : start + size] for start in range(0, len(text), size)]

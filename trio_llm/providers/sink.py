@@ -1,0 +1,108 @@
+"""The commit point of a stream, and what is known of it when it breaks."""
+
+import math
+
+import trio
+
+from trio_llm import events
+from trio_llm.chat import Delta, ReasoningDelta, TextDelta
+from trio_llm.errors import ProviderError, StreamInterruptedError
+from trio_llm.providers.feed import Feed
+from trio_llm.providers.visit import Answer, Ask
+
+
+def is_useful(delta: Delta, *, reasoning: bool) -> bool:
+    """Tell whether a delta is something a caller waits for.
+
+    Text and tool calls are; reasoning only for a caller that asked for it. Role
+    deltas, comments and empty pieces never are.
+    """
+    if type(delta) is TextDelta:
+        return bool(delta.text)
+    if type(delta) is ReasoningDelta:
+        return reasoning and bool(delta.text)
+    return True
+
+
+class StreamSink:
+    """Takes the events of one attempt; decides its envelope at the first useful one.
+
+    Until then the events are kept private, so that a racer that loses has shown
+    nothing. Before the commit there is no consumer, so nothing waits for one.
+    """
+
+    def __init__(self, ask: Ask, provider: str, model: str, number: int, started: float) -> None:
+        self._ask = ask
+        self._number = number
+        self._started = started
+        self._reasoning = ask.payload.request.reasoning is not None
+        self._feed = Feed()
+        self._text: list[str] = []
+        self.answer = Answer(provider, model, feed=self._feed)
+
+    @property
+    def committed(self) -> bool:
+        """Whether a useful event has come."""
+        return self.answer.first_token != math.inf
+
+    @property
+    def first_token(self) -> float:
+        """When that was, on Trio's clock; infinite if it was not yet."""
+        return self.answer.first_token
+
+    async def put(self, deltas: list[Delta]) -> None:
+        """Take events; wait while the consumer is the slow side."""
+        text = self._text
+        for delta in deltas:
+            if type(delta) is TextDelta:
+                text.append(delta.text)
+        if self.answer.first_token == math.inf:
+            self._feed.offer(deltas)
+            reasoning = self._reasoning
+            if any(is_useful(delta, reasoning=reasoning) for delta in deltas):
+                self.commit()
+        elif not self._feed.offer(deltas):
+            await self._feed.room_made()
+
+    def commit(self) -> None:
+        """Decide the envelope; the events may now be consumed."""
+        now = trio.current_time()
+        self.answer.first_token = now
+        visit = self._ask.payload
+        if visit.call.events.watched:
+            visit.call.events.emit(
+                events.FirstToken(
+                    now, visit.call.number, visit.path, self._number, now - self._started
+                )
+            )
+        self._ask.decide(self.answer, now)
+
+    def close(self) -> None:
+        """End the stream after its last event."""
+        self.answer.finished = trio.current_time()
+        self._feed.close()
+
+    def interrupt(self, cause: ProviderError | None, reason: str) -> StreamInterruptedError:
+        """End the stream with the error that its consumer will see."""
+        if isinstance(cause, StreamInterruptedError):
+            error = cause.copy()
+        else:
+            facts = {} if cause is None else {
+                "status": cause.status,
+                "code": cause.code,
+                "request_id": cause.request_id,
+                "retry_after": cause.retry_after,
+                "elapsed": cause.elapsed,
+            }
+            error = StreamInterruptedError(
+                f"the stream broke: {reason}",
+                provider=self.answer.provider,
+                model=self.answer.model,
+                phase=(cause.phase if cause is not None else None) or "stream",
+                **facts,
+            )
+            error.__cause__ = cause
+        error.partial_text = "".join(self._text)
+        self.answer.error = error
+        self.close()
+        return error

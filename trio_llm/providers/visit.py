@@ -1,0 +1,163 @@
+"""What travels through the actors: a call, its visits, and the answer.
+
+A *call* is one request of one caller; it exists once. A *visit* is the call at
+one node of the tree: the payload of an envelope. An *answer* is what a visit is
+decided with.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import attrs
+import trio
+
+from trio_llm import events
+from trio_llm.actors import Envelope
+from trio_llm.chat import Attempt, AttemptOutcome, Completion, Request
+from trio_llm.errors import LLMError
+from trio_llm.events import EventStream
+from trio_llm.providers.feed import Feed
+
+
+@attrs.define(eq=False)
+class Answer:
+    """A provider's answer on its way up; every level adds its metadata.
+
+    Attributes:
+        provider: Who answered.
+        model: The model that was asked.
+        completion: The whole answer; for a stream, known once it has finished.
+        error: How a stream failed after its commit point.
+        feed: The events of a stream.
+        metadata: What balancers add.
+        first_token: When the first useful event came, on Trio's clock.
+        finished: When the last byte came, on Trio's clock.
+    """
+
+    provider: str
+    model: str
+    completion: Completion | None = None
+    error: LLMError | None = None
+    feed: Feed | None = None
+    metadata: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    first_token: float = math.inf
+    finished: float = math.inf
+
+
+@attrs.define(eq=False)
+class Call:
+    """One request of one caller, shared by all its visits.
+
+    Attributes:
+        number: Its number in the runtime, from 1.
+        streaming: Whether events are wanted as they come.
+        started: When the caller asked, on Trio's clock.
+        events: Where records go.
+        overruns: Jobs of it that were still running after `close_deadline`.
+    """
+
+    number: int
+    streaming: bool
+    started: float
+    events: EventStream
+    overruns: int = attrs.field(default=0, init=False)
+    _attempts: list[tuple[tuple[int, ...], Attempt]] = attrs.field(
+        factory=list[tuple[tuple[int, ...], Attempt]], init=False
+    )
+
+    def record(self, rank: tuple[int, ...], attempt: Attempt) -> None:
+        """Keep the record of an attempt that has ended."""
+        self._attempts.append((rank, attempt))
+
+    def overran(self) -> None:
+        """Count a job that did not leave in time."""
+        self.overruns += 1
+
+    def discard(self, path: tuple[str, ...], reason: str) -> None:
+        """Note that what succeeded under this path was not taken."""
+        for index, (rank, attempt) in enumerate(self._attempts):
+            if (
+                attempt.path[: len(path)] == path
+                and attempt.outcome is AttemptOutcome.SUCCEEDED
+            ):
+                self._attempts[index] = (
+                    rank,
+                    attrs.evolve(attempt, outcome=AttemptOutcome.DISCARDED, reason=reason),
+                )
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt that has ended, in the order of the call tree."""
+        if len(self._attempts) == 1:
+            return (self._attempts[0][1],)
+        ordered = sorted(self._attempts, key=lambda item: (item[0], item[1].started))
+        return tuple([attempt for _, attempt in ordered])
+
+
+@attrs.define(eq=False)
+class Visit:
+    """A call at one node of the tree.
+
+    Attributes:
+        call: The call.
+        request: What this node is asked; a balancer may have narrowed the model.
+        path: Names from the outermost node to this one.
+        rank: Declared positions along the same way, for the order of records.
+    """
+
+    call: Call
+    request: Request
+    path: tuple[str, ...]
+    rank: tuple[int, ...] = ()
+
+    def attempted(
+        self,
+        *,
+        number: int,
+        model: str,
+        started: float,
+        outcome: AttemptOutcome,
+        completion: Completion | None = None,
+        reason: str | None = None,
+        error: BaseException | None = None,
+        first_token: float = math.inf,
+    ) -> None:
+        """Record how a physical attempt of this visit ended, now."""
+        now = trio.current_time()
+        call = self.call
+        call.record(
+            self.rank,
+            Attempt(
+                self.path[-1],
+                self.path,
+                model,
+                number,
+                outcome,
+                started - call.started,
+                now - started,
+                reason,
+                None if error is None else type(error).__name__,
+                getattr(error, "status", None),
+                None if first_token == math.inf else first_token - started,
+                None if completion is None else completion.usage,
+            ),
+        )
+        if not call.events.watched:
+            return
+        head = (now, call.number, self.path)
+        latency = now - started
+        record: events.Event
+        if outcome is AttemptOutcome.SUCCEEDED:
+            record = events.AttemptSucceeded(*head, number, latency)
+        elif outcome is AttemptOutcome.CANCELLED:
+            record = events.AttemptCancelled(*head, number, latency, reason or "")
+        else:
+            record = events.AttemptFailed(
+                *head, number, latency, type(error).__name__, reason or ""
+            )
+        call.events.emit(record)
+
+
+Ask: TypeAlias = Envelope[Visit, Answer]
+Clock: TypeAlias = Callable[[], float]
