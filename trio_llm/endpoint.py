@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from trio_llm import events
-from trio_llm.actors import Refused
+from trio_llm.actors import Envelope, Refused
 from trio_llm.balancing import see_off
 from trio_llm.chat import Message, Reply, Request, Tool, Usage
 from trio_llm.config.rules import quoted, suggestion
@@ -98,7 +98,7 @@ class Switchboard:
         lease = node.enqueue(request)
         if isinstance(lease, Refusal):
             raise self.finished(call, node, lease.error(node.name))
-        ask = Ask(
+        ask: Ask = Envelope(
             Visit(call, request, (node.name,)), lease, trio.current_effective_deadline()
         )
         try:

@@ -1,9 +1,11 @@
 """A supervised actor: its mailbox, its loop, its jobs, its restarts.
 
 Each request runs as its own task in the actor's nursery, so a slow one never
-stands in the way of the next, and an actor may ask itself. The loop between
-receiving an envelope and starting its job has no checkpoint: an envelope is
-either in the mailbox or in a job, never in between.
+stands in the way of the next, and an actor may ask itself. Admission is one
+synchronous step from the mailbox to a job: an envelope is either in the one or in
+the other, never in between. While the actor stands idle at an empty mailbox the
+step is taken at once, in `post`; otherwise envelopes queue, in order, and the
+actor's loop admits them when it is there again.
 """
 
 import enum
@@ -112,6 +114,7 @@ class Cell(Generic[P, V]):
         self._scope = trio.CancelScope()
         self._pause = trio.CancelScope()
         self._ended = trio.Event()
+        self._idle_nursery: trio.Nursery | None = None
         self._jobs = 0
         self._cut = 0
         self.state = ActorState.STARTING
@@ -141,6 +144,9 @@ class Cell(Generic[P, V]):
         if self.state is ActorState.DRAINING or self.state is ActorState.DOWN:
             envelope.settle()
             raise Refused(self.state.value)
+        if self._idle_nursery is not None:
+            self._admit(self._idle_nursery, envelope)
+            return
         try:
             self._send.send_nowait(envelope)
         except trio.WouldBlock:
@@ -173,12 +179,24 @@ class Cell(Generic[P, V]):
 
     async def _live(self) -> None:
         async with trio.open_nursery() as jobs:
-            async for envelope in self._receive:
-                if envelope.settled:
-                    continue
-                envelope.accepted = True
-                self._jobs += 1
-                envelope.context.run(jobs.start_soon, self._job, envelope)
+            try:
+                while True:
+                    try:
+                        envelope = self._receive.receive_nowait()
+                    except trio.WouldBlock:
+                        self._idle_nursery = jobs
+                        envelope = await self._receive.receive()
+                    self._admit(jobs, envelope)
+            except trio.EndOfChannel:
+                pass  # closed and empty: the jobs still run to their ends
+            finally:
+                self._idle_nursery = None
+
+    def _admit(self, jobs: trio.Nursery, envelope: Envelope[P, V]) -> None:
+        if not envelope.settled:
+            envelope.accepted = True
+            self._jobs += 1
+            envelope.context.run(jobs.start_soon, self._job, envelope)
 
     async def _job(self, envelope: Envelope[P, V]) -> None:
         reason, cause = "stopped", None

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from trio_llm import events
-from trio_llm.actors import Refused, Releasable, dismiss
+from trio_llm.actors import Envelope, Refused, Releasable, dismiss
 from trio_llm.balancing.routing import Candidate
 from trio_llm.chat import Request
 from trio_llm.errors import AllProvidersFailed, LLMError, ProviderError, ProviderUnavailableError
@@ -103,7 +103,7 @@ class Turn:
     ) -> Branch | ProviderUnavailableError:
         """Ask a member, at once or not at all."""
         visit = self.ask.payload
-        ask = Ask(
+        ask: Ask = Envelope(
             Visit(
                 visit.call,
                 candidate.request,

@@ -1,6 +1,7 @@
 """What a caller asks for."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -24,14 +25,24 @@ def _to_messages(value: str | Message | Sequence[Message]) -> tuple[Message, ...
 
 
 def _check_messages(_request: object, _attribute: object, messages: tuple[Message, ...]) -> None:
+    empty = True
     for index, message in enumerate(messages):
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
             msg = f"messages[{index}] must be a Message, not {type(message).__name__}"
             raise TypeError(msg)
-    if not any(
-        any(getattr(part, "text", part) for part in message.content) for message in messages
-    ):
+        empty = empty and not any([getattr(part, "text", part) for part in message.content])
+    if empty:
         msg = "the prompt is empty: give at least one message with content"
+        raise ValueError(msg)
+
+
+def _check_range(name: str, value: object, types: type | tuple[type, ...], least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, types):
+        wanted = "an integer" if types is int else "a number"
+        msg = f"{name} must be {wanted}, not {type(value).__name__}"
+        raise TypeError(msg)
+    if not value >= least:  # type: ignore[operator]
+        msg = f"{name} must be at least {least}, not {value}"
         raise ValueError(msg)
 
 
@@ -54,12 +65,7 @@ class Tool:
     strict: bool | None = None
 
 
-_at_least_one = attrs.validators.optional(
-    attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(1))
-)
-_not_negative = attrs.validators.optional(
-    attrs.validators.and_(attrs.validators.instance_of((int, float)), attrs.validators.ge(0))
-)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -89,9 +95,9 @@ class Request:
 
     messages: tuple[Message, ...] = attrs.field(converter=_to_messages, validator=_check_messages)
     model: str | None = None
-    max_tokens: int | None = attrs.field(default=None, validator=_at_least_one)
-    temperature: float | None = attrs.field(default=None, validator=_not_negative)
-    top_p: float | None = attrs.field(default=None, validator=_not_negative)
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
     stop: tuple[str, ...] = attrs.field(default=(), converter=_to_stop)
     seed: int | None = None
     tools: tuple[Tool, ...] = attrs.field(default=(), converter=tuple[Tool, ...])
@@ -99,10 +105,25 @@ class Request:
     parallel_tool_calls: bool | None = None
     reasoning: str | None = None
     user: str | None = None
-    metadata: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    metadata: Mapping[str, str] = _NOTHING
     prefer: str | None = None
-    extra: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]])
-    tags: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    extra: Mapping[str, Mapping[str, Any]] = _NOTHING
+    tags: Mapping[str, str] = _NOTHING
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_tokens is not None:
+            _check_range("max_tokens", self.max_tokens, int, 1)
+        if self.temperature is not None:
+            _check_range("temperature", self.temperature, (int, float), 0)
+        if self.top_p is not None:
+            _check_range("top_p", self.top_p, (int, float), 0)
+        if self.seed is not None:
+            _check_range("seed", self.seed, int, -(2**63))
+        for name in ("model", "tool_choice", "reasoning", "user", "prefer"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                msg = f"{name} must be a string, not {type(value).__name__}"
+                raise TypeError(msg)
 
     @property
     def needs(self) -> frozenset[Capability]:
