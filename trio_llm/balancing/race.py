@@ -165,7 +165,8 @@ def _announce(turn: Turn, entrants: list[Branch], winner: Branch | None, reason:
         if entrant is winner or entrant.ask.error is not None:
             continue
         name = entrant.candidate.node.name
-        if entrant.ask.decided and not call.streaming:
+        answer = entrant.ask.value
+        if answer is not None and answer.completion is not None:
             call.discard(entrant.ask.payload.path, reason)
             turn.emit(events.LoserDiscarded, name, reason)
         else:

@@ -198,7 +198,8 @@ class ProviderActor:
                 _UNANSWERED[reason], provider=self._name, code=reason
             )
         else:
-            error = ProviderCrashedError(_UNANSWERED[reason], provider=self._name)
+            why = _UNANSWERED[reason] if cause is None else f"{_UNANSWERED[reason]}: {cause}"
+            error = ProviderCrashedError(why, provider=self._name)
         error.__cause__ = cause
         return error
 

@@ -1,0 +1,141 @@
+"""An actor-style concurrent runtime for LLM calls, on Trio.
+
+>>> import trio, trio_llm
+>>> async def main():
+...     async with trio_llm.open_runtime() as llm:
+...         print((await llm.generate("What is an actor?")).text)
+"""
+
+import sys
+
+from trio_llm import events as events
+from trio_llm._face import show_at
+from trio_llm._version import __version__ as __version__
+from trio_llm.chat import Attempt as Attempt
+from trio_llm.chat import AttemptOutcome as AttemptOutcome
+from trio_llm.chat import Capability as Capability
+from trio_llm.chat import Completion as Completion
+from trio_llm.chat import Finished as Finished
+from trio_llm.chat import Image as Image
+from trio_llm.chat import Message as Message
+from trio_llm.chat import Reasoning as Reasoning
+from trio_llm.chat import ReasoningDelta as ReasoningDelta
+from trio_llm.chat import Reply as Reply
+from trio_llm.chat import Request as Request
+from trio_llm.chat import Text as Text
+from trio_llm.chat import TextDelta as TextDelta
+from trio_llm.chat import Tool as Tool
+from trio_llm.chat import ToolCall as ToolCall
+from trio_llm.chat import ToolCallDelta as ToolCallDelta
+from trio_llm.chat import ToolResult as ToolResult
+from trio_llm.chat import Usage as Usage
+from trio_llm.config import Config as Config
+from trio_llm.config import CooldownSettings as CooldownSettings
+from trio_llm.config import Fallback as Fallback
+from trio_llm.config import LoadBalance as LoadBalance
+from trio_llm.config import Provider as Provider
+from trio_llm.config import Race as Race
+from trio_llm.config import Restart as Restart
+from trio_llm.config import Retry as Retry
+from trio_llm.config import Secret as Secret
+from trio_llm.config import Simulation as Simulation
+from trio_llm.config import Timeouts as Timeouts
+from trio_llm.config import load_config as load_config
+from trio_llm.endpoint import Endpoint as Endpoint
+from trio_llm.errors import AllProvidersFailed as AllProvidersFailed
+from trio_llm.errors import AuthenticationError as AuthenticationError
+from trio_llm.errors import ConfigError as ConfigError
+from trio_llm.errors import ConnectionFailedError as ConnectionFailedError
+from trio_llm.errors import ContentFilterError as ContentFilterError
+from trio_llm.errors import ContextLengthError as ContextLengthError
+from trio_llm.errors import InvalidRequestError as InvalidRequestError
+from trio_llm.errors import LLMError as LLMError
+from trio_llm.errors import MalformedResponseError as MalformedResponseError
+from trio_llm.errors import ModelNotFoundError as ModelNotFoundError
+from trio_llm.errors import OverloadedError as OverloadedError
+from trio_llm.errors import PermissionDeniedError as PermissionDeniedError
+from trio_llm.errors import ProviderCrashedError as ProviderCrashedError
+from trio_llm.errors import ProviderError as ProviderError
+from trio_llm.errors import ProviderTimeoutError as ProviderTimeoutError
+from trio_llm.errors import ProviderUnavailableError as ProviderUnavailableError
+from trio_llm.errors import QuotaExceededError as QuotaExceededError
+from trio_llm.errors import RateLimitError as RateLimitError
+from trio_llm.errors import ServerError as ServerError
+from trio_llm.errors import StreamInterruptedError as StreamInterruptedError
+from trio_llm.providers.custom import CustomProvider as CustomProvider
+from trio_llm.providers.status import NodeStatistics as NodeStatistics
+from trio_llm.providers.status import ProviderStatus as ProviderStatus
+from trio_llm.runtime import Health as Health
+from trio_llm.runtime import Runtime as Runtime
+from trio_llm.runtime import Statistics as Statistics
+from trio_llm.runtime import open_runtime as open_runtime
+from trio_llm.runtime import run_runtime as run_runtime
+from trio_llm.streaming import ReplyStream as ReplyStream
+
+__all__ = [
+    "AllProvidersFailed",
+    "Attempt",
+    "AttemptOutcome",
+    "AuthenticationError",
+    "Capability",
+    "Completion",
+    "Config",
+    "ConfigError",
+    "ConnectionFailedError",
+    "ContentFilterError",
+    "ContextLengthError",
+    "CooldownSettings",
+    "CustomProvider",
+    "Endpoint",
+    "Fallback",
+    "Finished",
+    "Health",
+    "Image",
+    "InvalidRequestError",
+    "LLMError",
+    "LoadBalance",
+    "MalformedResponseError",
+    "Message",
+    "ModelNotFoundError",
+    "NodeStatistics",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "Provider",
+    "ProviderCrashedError",
+    "ProviderError",
+    "ProviderStatus",
+    "ProviderTimeoutError",
+    "ProviderUnavailableError",
+    "QuotaExceededError",
+    "Race",
+    "RateLimitError",
+    "Reasoning",
+    "ReasoningDelta",
+    "Reply",
+    "ReplyStream",
+    "Request",
+    "Restart",
+    "Retry",
+    "Runtime",
+    "Secret",
+    "ServerError",
+    "Simulation",
+    "Statistics",
+    "StreamInterruptedError",
+    "Text",
+    "TextDelta",
+    "Timeouts",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolResult",
+    "Usage",
+    "__version__",
+    "events",
+    "load_config",
+    "open_runtime",
+    "run_runtime",
+]
+
+show_at(sys.modules[__name__])
+del show_at, sys

@@ -1,0 +1,196 @@
+"""Builds the tree of actors from a plan."""
+
+import random
+from collections.abc import Callable
+
+import attrs
+
+from trio_llm import errors
+from trio_llm.actors import Cell, RestartIntensity
+from trio_llm.balancing import (
+    BalancerActor,
+    FallbackStrategy,
+    LoadBalanceStrategy,
+    RaceStrategy,
+    Strategy,
+)
+from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
+from trio_llm.chat import Capability
+from trio_llm.config import Config, Fallback, Plan, Race, ResolvedBalancer, ResolvedProvider
+from trio_llm.events import EventStream
+from trio_llm.lifecycle import ActorLog
+from trio_llm.policy import Cooldown
+from trio_llm.providers.actor import ProviderActor, ProviderLimits
+from trio_llm.providers.backend import Backend
+from trio_llm.providers.custom import CustomBackend, is_backend
+from trio_llm.providers.http import HttpBackend, TransportChoice
+from trio_llm.providers.lease import Occupancy
+from trio_llm.providers.simulated import SimulatedBackend
+from trio_llm.providers.timed import TimedBackend
+
+
+@attrs.frozen
+class Tree:
+    """The actors of a runtime, members before the balancers that ask them.
+
+    Attributes:
+        nodes: Every provider and balancer by name.
+        cells: Their cells, in the order in which they start.
+        default: The name of the one that is asked by default.
+    """
+
+    nodes: dict[str, ProviderActor | BalancerActor]
+    cells: tuple[Cell, ...]  # type: ignore[type-arg]
+    default: str
+
+
+@attrs.frozen
+class Surroundings:
+    """What the actors are given from outside.
+
+    Attributes:
+        events: Where records go.
+        transport: In place of the providers' own connections.
+        rng: Source of everything random.
+        wall_clock: Seconds since the epoch.
+    """
+
+    events: EventStream
+    transport: TransportChoice
+    rng: random.Random
+    wall_clock: Callable[[], float]
+
+
+def build(plan: Plan, around: Surroundings) -> Tree:
+    """Make every actor that the plan names."""
+    nodes: dict[str, ProviderActor | BalancerActor] = {}
+    log = ActorLog(around.events, nodes)
+    cells: list[Cell] = []  # type: ignore[type-arg]
+    seed = around.rng.getrandbits(64)
+    for name in plan.order:
+        if name in plan.balancers:
+            balancer = plan.balancers[name]
+            room = balancer.settings.mailbox
+            actor: ProviderActor | BalancerActor = _balancer(
+                balancer, nodes, plan.config, around, seed
+            )
+        else:
+            provider = plan.providers[name]
+            if not provider.settings.enabled:
+                continue
+            room = provider.settings.max_concurrency + provider.settings.mailbox
+            actor = _provider(provider, plan.config, around, seed)
+        nodes[name] = actor
+        restart = plan.config.restart
+        actor.cell = Cell(
+            actor,
+            capacity=room,
+            intensity=RestartIntensity(
+                restart.max_restarts, restart.window, restart.backoff, restart.max_backoff
+            ),
+            lifecycle=log,
+        )
+        cells.append(actor.cell)
+    return Tree(nodes, tuple(cells), plan.default)
+
+
+def _provider(
+    resolved: ResolvedProvider, config: Config, around: Surroundings, seed: int
+) -> ProviderActor:
+    settings = resolved.settings
+    declared = settings.capabilities is not None
+    return ProviderActor(
+        resolved.name,
+        resolved.kind.name,
+        _backend(resolved, config, around, seed),
+        occupancy=Occupancy(settings.max_concurrency, settings.mailbox),
+        cooldown=Cooldown(
+            settings.cooldown.initial, settings.cooldown.maximum, settings.cooldown.after_failures
+        ),
+        limits=ProviderLimits(
+            model=resolved.model or (resolved.name if resolved.kind.in_process else None),
+            models=frozenset(settings.models),
+            capabilities=frozenset(
+                item for item in resolved.capabilities if isinstance(item, Capability)
+            )
+            if declared
+            else None,
+            max_tokens=settings.max_tokens_per_request,
+            retries=settings.retry.attempts,
+            base_delay=settings.retry.base_delay,
+            max_delay=settings.retry.max_delay,
+        ),
+        stream=around.events,
+        wall_clock=around.wall_clock,
+        seed=seed,
+    )
+
+
+def _backend(
+    resolved: ResolvedProvider, config: Config, around: Surroundings, seed: int
+) -> Backend:
+    if not resolved.kind.in_process:
+        return HttpBackend(
+            resolved,
+            transport=around.transport,
+            wall_clock=around.wall_clock,
+            close_deadline=config.close_deadline,
+        )
+    return TimedBackend(_in_process(resolved, seed), resolved.settings.timeouts)
+
+
+def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:
+    if resolved.kind.name == "simulated":
+        simulation = resolved.simulation
+        return SimulatedBackend(
+            name=resolved.name,
+            latency=simulation.latency,
+            jitter=simulation.jitter,
+            text=simulation.text,
+            chunks=simulation.chunks,
+            gap=simulation.gap,
+            failure_rate=simulation.failure_rate,
+            fail_with=getattr(errors, simulation.fail_with),
+            seed=seed ^ simulation.seed,
+        )
+    custom = resolved.custom
+    if isinstance(custom, type):
+        options = dict(resolved.settings.options)
+        return CustomBackend(lambda: custom(**options))
+    if is_backend(custom):
+        return custom
+    return CustomBackend(lambda: custom)
+
+
+def _balancer(
+    resolved: ResolvedBalancer,
+    nodes: dict[str, ProviderActor | BalancerActor],
+    config: Config,
+    around: Surroundings,
+    seed: int,
+) -> BalancerActor:
+    return BalancerActor(
+        resolved.name,
+        resolved.settings.kind,
+        _strategy(resolved),
+        [nodes[name] for name in resolved.members],
+        close_deadline=config.close_deadline,
+        wall_clock=around.wall_clock,
+        seed=seed,
+    )
+
+
+def _strategy(resolved: ResolvedBalancer) -> Strategy:
+    settings = resolved.settings
+    if isinstance(settings, Race):
+        return RaceStrategy(settings.timeout)
+    if isinstance(settings, Fallback):
+        return FallbackStrategy(settings.max_retries, resolved.members.index(resolved.primary))
+    order: Order
+    if settings.strategy == "weighted":
+        order = Weighted(resolved.weights)
+    elif settings.strategy == "random":
+        order = Random()
+    else:
+        order = RoundRobin()
+    return LoadBalanceStrategy(order)

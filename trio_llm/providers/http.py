@@ -1,0 +1,3 @@
+from typing import Any
+TransportChoice = Any
+class HttpBackend: ...

@@ -1,0 +1,101 @@
+"""The limits of time for providers that run in this process."""
+
+import math
+from contextlib import AbstractAsyncContextManager
+
+import attrs
+import trio
+
+from trio_llm.chat import Completion, Delta
+from trio_llm.config.settings import Timeouts
+from trio_llm.errors import ProviderTimeoutError
+from trio_llm.providers.backend import Backend, Sink, Work
+from trio_llm.providers.sink import is_useful
+
+
+@attrs.define(eq=False)
+class _Phases:
+    """One scope whose deadline moves with the phase of the exchange."""
+
+    limits: Timeouts
+    started: float
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    phase: str = attrs.field(default="first_token", init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._until(self.started + self.limits.first_token, "first_token")
+
+    def _until(self, deadline: float, phase: str) -> None:
+        total = self.started + self.limits.total
+        self.phase = phase if deadline < total else "total"
+        self.scope.deadline = min(deadline, total)
+
+    def pause(self) -> None:
+        """Let only the total run on: the consumer is the slow side."""
+        self._until(math.inf, "total")
+
+    def useful(self) -> None:
+        """Begin to wait for the next useful event."""
+        self._until(trio.current_time() + self.limits.idle, "idle")
+
+    def error(self) -> ProviderTimeoutError:
+        """Say which limit passed."""
+        limit = getattr(self.limits, self.phase)
+        return ProviderTimeoutError(
+            f"no {self.phase.replace('_', ' ')} within {limit:g} s"
+            if self.phase != "total"
+            else f"not finished within {limit:g} s",
+            phase=self.phase,
+        )
+
+
+@attrs.define(eq=False)
+class _TimedSink:
+    """Moves the phases along as events pass."""
+
+    _sink: Sink
+    _phases: _Phases
+    _reasoning: bool
+    _begun: bool = attrs.field(default=False, init=False)
+
+    async def put(self, deltas: list[Delta]) -> None:
+        """Hand events on."""
+        reasoning = self._reasoning
+        useful = any(is_useful(delta, reasoning=reasoning) for delta in deltas)
+        self._begun = self._begun or useful
+        if self._begun:
+            self._phases.pause()
+        await self._sink.put(deltas)
+        if self._begun:
+            self._phases.useful()
+
+
+@attrs.frozen
+class TimedBackend:
+    """Applies the limits of time to a backend that knows none.
+
+    A plain exchange must answer within `first_token` and `total`; a stream must
+    give its first useful event within `first_token`, each further one within
+    `idle`, and end within `total`. A limit that passes in the very instant of the
+    completion wins over it.
+    """
+
+    _backend: Backend
+    _limits: Timeouts
+
+    def resources(self) -> AbstractAsyncContextManager[None]:
+        """Open what the backend needs."""
+        return self._backend.resources()
+
+    async def answer(self, work: Work) -> Completion:
+        """Do one exchange in time, or raise `ProviderTimeoutError` with the phase."""
+        phases = _Phases(self._limits, trio.current_time())
+        if work.sink is not None:
+            asked = work.request.reasoning is not None
+            work = attrs.evolve(work, sink=_TimedSink(work.sink, phases, asked))
+        completion: Completion | None = None
+        with phases.scope:
+            completion = await self._backend.answer(work)
+        if completion is None:
+            raise phases.error()
+        return completion
