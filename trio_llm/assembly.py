@@ -6,7 +6,7 @@ from collections.abc import Callable
 import attrs
 
 from trio_llm import errors
-from trio_llm.actors import Cell, RestartIntensity
+from trio_llm.actors import AnyCell, Cell, RestartIntensity
 from trio_llm.balancing import (
     BalancerActor,
     FallbackStrategy,
@@ -15,7 +15,6 @@ from trio_llm.balancing import (
     Strategy,
 )
 from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
-from trio_llm.chat import Capability
 from trio_llm.config import Config, Fallback, Plan, Race, ResolvedBalancer, ResolvedProvider
 from trio_llm.events import EventStream
 from trio_llm.lifecycle import ActorLog
@@ -23,10 +22,11 @@ from trio_llm.policy import Cooldown
 from trio_llm.providers.actor import ProviderActor, ProviderLimits
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
-from trio_llm.providers.http import HttpBackend, TransportChoice
+from trio_llm.providers.http import HttpBackend
 from trio_llm.providers.lease import Occupancy
 from trio_llm.providers.simulated import SimulatedBackend
 from trio_llm.providers.timed import TimedBackend
+from trio_llm.transport import TransportChoice
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class Tree:
     """
 
     nodes: dict[str, ProviderActor | BalancerActor]
-    cells: tuple[Cell, ...]  # type: ignore[type-arg]
+    cells: tuple[AnyCell, ...]
     default: str
 
 
@@ -65,7 +65,7 @@ def build(plan: Plan, around: Surroundings) -> Tree:
     """Make every actor that the plan names."""
     nodes: dict[str, ProviderActor | BalancerActor] = {}
     log = ActorLog(around.events, nodes)
-    cells: list[Cell] = []  # type: ignore[type-arg]
+    cells: list[AnyCell] = []
     seed = around.rng.getrandbits(64)
     for name in plan.order:
         if name in plan.balancers:
@@ -110,11 +110,7 @@ def _provider(
         limits=ProviderLimits(
             model=resolved.model or (resolved.name if resolved.kind.in_process else None),
             models=frozenset(settings.models),
-            capabilities=frozenset(
-                item for item in resolved.capabilities if isinstance(item, Capability)
-            )
-            if declared
-            else None,
+            capabilities=resolved.capabilities if declared else None,
             max_tokens=settings.max_tokens_per_request,
             retries=settings.retry.attempts,
             base_delay=settings.retry.base_delay,

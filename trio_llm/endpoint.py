@@ -1,6 +1,6 @@
 """The operations: one request from a caller to a node of the tree, and back."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, TypeAlias, TypedDict, Unpack
@@ -59,7 +59,7 @@ def to_request(prompt: Prompt, options: CallOptions) -> Request:
     try:
         if isinstance(prompt, Request):
             return attrs.evolve(prompt, **given) if given else prompt
-        return Request(messages=prompt, **given)  # type: ignore[arg-type]
+        return Request(messages=prompt, **given)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(str(error.args[0]), phase="request") from error
 
@@ -90,7 +90,8 @@ class Switchboard:
         """
         if request.prefer is not None and request.prefer not in self.names:
             remedy = suggestion(request.prefer, sorted(self.names))
-            raise ConfigError([f"prefer: no provider named {quoted(request.prefer)}; {remedy}"], "call")
+            fault = f"prefer: no provider named {quoted(request.prefer)}; {remedy}"
+            raise ConfigError([fault], "call")
         now = trio.current_time()
         call = Call(next(self._numbers), streaming, now, self.events)
         if self.events.watched:
@@ -174,9 +175,7 @@ class Endpoint:
         """Give a snapshot of this one."""
         return self._node.status()
 
-    async def generate(
-        self, prompt: Prompt, **options: Unpack[CallOptions]
-    ) -> Reply:
+    async def generate(self, prompt: Prompt, **options: Unpack[CallOptions]) -> Reply:
         """Ask, and wait for the whole answer.
 
         When this returns or raises, nothing of the call runs any more: losers of a
@@ -220,7 +219,7 @@ class Endpoint:
     @asynccontextmanager
     async def stream(
         self, prompt: Prompt, **options: Unpack[CallOptions]
-    ) -> AsyncIterator[ReplyStream]:
+    ) -> AsyncGenerator[ReplyStream, None]:
         """Ask, and take the answer as it is written.
 
         Entering the block waits for the commit: the first useful event of the

@@ -191,7 +191,7 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
 
     balancer: str
 
-    def __new__(
+    def __new__(  # noqa: D102 - see the class
         cls, message: str, exceptions: Sequence[LLMError], balancer: str = ""
     ) -> Self:
         self = super().__new__(cls, message, exceptions)
@@ -199,7 +199,10 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
         return self
 
     def __init__(
-        self, message: str, exceptions: Sequence[LLMError], balancer: str = ""
+        self,
+        message: str,
+        exceptions: Sequence[LLMError],
+        balancer: str = "",  # noqa: ARG002 - taken by __new__
     ) -> None:
         super().__init__(message, exceptions)
 
@@ -212,7 +215,7 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
     def _leaves(self) -> Iterator[ProviderError]:
         for error in self.exceptions:
             if isinstance(error, AllProvidersFailed):
-                yield from error._leaves()
+                yield from error.errors
             elif isinstance(error, ProviderError):
                 yield error
 

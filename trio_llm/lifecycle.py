@@ -20,9 +20,7 @@ class ActorLog:
 
     def actor_crashed(self, name: str, error: BaseException) -> None:
         """Record a crash."""
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        self._emit(events.ActorCrashed, name, f"{type(error).__name__}: {error}")
+        self._emit(events.ActorCrashed, name, _in_words(error))
 
     def actor_restarted(self, name: str, delay: float) -> None:
         """Count and record a restart."""
@@ -40,3 +38,11 @@ class ActorLog:
     def _emit(self, record: type[events.Event], name: str, *fields: object) -> None:
         if self._events.watched:
             self._events.emit(record(trio.current_time(), None, (name,), *fields))
+
+
+def _in_words(error: BaseException) -> str:
+    """Name an error, or the one error in a group of one."""
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    if len(inner) == 1:
+        return _in_words(inner[0])
+    return f"{type(error).__name__}: {error}"

@@ -4,7 +4,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -18,8 +18,8 @@ from trio_llm.config.rules import quoted, suggestion
 from trio_llm.endpoint import Endpoint, Switchboard
 from trio_llm.errors import ConfigError, LLMError
 from trio_llm.events import EventStream, Observer
-from trio_llm.providers.http import TransportChoice
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
+from trio_llm.transport import TransportChoice
 
 ConfigSource: TypeAlias = Config | Mapping[str, Any] | str | os.PathLike[str] | None
 
@@ -137,7 +137,7 @@ async def open_runtime(
     transport: TransportChoice = None,
     rng: random.Random | None = None,
     wall_clock: Callable[[], float] | None = None,
-) -> AsyncIterator[Runtime]:
+) -> AsyncGenerator[Runtime, None]:
     """Open a runtime; leaving the block closes it, with no task and no socket left.
 
     An exception of the body leaves unwrapped. When the block is cancelled from
@@ -205,8 +205,6 @@ async def run_runtime(
     ``llm = await nursery.start(trio_llm.run_runtime, config)``; it ends when it is
     cancelled. The arguments are those of `open_runtime`.
     """
-    async with open_runtime(
-        config, transport=transport, rng=rng, wall_clock=wall_clock
-    ) as runtime:
+    async with open_runtime(config, transport=transport, rng=rng, wall_clock=wall_clock) as runtime:
         task_status.started(runtime)
         await trio.sleep_forever()

@@ -199,7 +199,8 @@ class Cell(Generic[P, V]):
             envelope.context.run(jobs.start_soon, self._job, envelope)
 
     async def _job(self, envelope: Envelope[P, V]) -> None:
-        reason, cause = "stopped", None
+        reason = "stopped"
+        cause: Exception | None = None
         try:
             with envelope.scope:
                 await self._behaviour.serve(envelope)

@@ -1,13 +1,13 @@
 """The balancer actor: an actor like any provider, with members in place of a backend."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
 
 from trio_llm.actors import ActorState, AnyCell
-from trio_llm.balancing.turn import Turn, Strategy
 from trio_llm.balancing.routing import Candidate, route
+from trio_llm.balancing.turn import Strategy, Turn
 from trio_llm.chat import Request
 from trio_llm.errors import (
     LLMError,
@@ -32,7 +32,7 @@ _OPEN = _Open()
 
 
 @asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
+async def _nothing() -> AsyncGenerator[None, None]:
     yield
 
 
@@ -155,9 +155,7 @@ class BalancerActor:
                 f"its actor is {reason}", provider=self._name, code=reason
             )
         else:
-            error = ProviderCrashedError(
-                "its actor ended before it answered", provider=self._name
-            )
+            error = ProviderCrashedError("its actor ended before it answered", provider=self._name)
         error.__cause__ = cause
         return error
 
@@ -186,6 +184,4 @@ class BalancerActor:
         except ModelNotFoundError as error:
             ask.fail(error, trio.current_time())
             return
-        await self._strategy.run(
-            Turn(self, ask, candidates, self._close_deadline, self._seed)
-        )
+        await self._strategy.run(Turn(self, ask, candidates, self._close_deadline, self._seed))

@@ -3,8 +3,8 @@
 import attrs
 
 from trio_llm import events
-from trio_llm.balancing.turn import Branch, Turn, falls_through
 from trio_llm.balancing.routing import Candidate, preferred_first
+from trio_llm.balancing.turn import Branch, Turn, falls_through
 from trio_llm.errors import LLMError
 from trio_llm.providers.lease import Refusal
 
@@ -51,15 +51,16 @@ class FallbackStrategy:
             if await self._try(turn, candidate, await turn.consult(candidate, lease), errors):
                 return
         for candidate, refusal in busy:
-            lease = candidate.node.enqueue(candidate.request) if tries else None
-            if lease is None:
+            if tries == 0:
                 errors.append(refusal)
-            elif isinstance(lease, Refusal):
-                errors.append(lease.error(candidate.node.name))
-            else:
-                tries -= 1
-                if await self._try(turn, candidate, await turn.consult(candidate, lease), errors):
-                    return
+                continue
+            place = candidate.node.enqueue(candidate.request)
+            if isinstance(place, Refusal):
+                errors.append(place.error(candidate.node.name))
+                continue
+            tries -= 1
+            if await self._try(turn, candidate, await turn.consult(candidate, place), errors):
+                return
         turn.fail(errors)
 
     async def _try(

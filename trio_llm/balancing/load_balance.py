@@ -6,8 +6,8 @@ from typing import Protocol
 
 import attrs
 
-from trio_llm.balancing.turn import Branch, Turn, falls_through, is_refusal
 from trio_llm.balancing.routing import Candidate, preferred_first
+from trio_llm.balancing.turn import Branch, Turn, falls_through, is_refusal
 from trio_llm.errors import LLMError
 from trio_llm.policy import Rotation, WeightedRotation
 from trio_llm.providers.lease import Refusal

@@ -179,5 +179,3 @@ def _error_of(entrant: Branch, deadline: float, reason: str) -> LLMError:
     if error is not None and entrant.ask.stamp < deadline:
         return error
     return ProviderTimeoutError(reason, provider=entrant.candidate.node.name, phase="race")
-
-

@@ -124,13 +124,13 @@ Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolResult
 _PARTS = (Text, Image, Reasoning, ToolCall, ToolResult)
 
 
-def _to_parts(content: str | Part | Iterable[str | Part]) -> tuple[Part, ...]:
+def _to_parts(content: "str | Part | Iterable[str | Part]") -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
     if isinstance(content, _PARTS):
         return (content,)
     try:
-        items = tuple(content)
+        items: tuple[Any, ...] = tuple(content)
     except TypeError:
         msg = f"message content must be a string or parts, not {type(content).__name__}"
         raise TypeError(msg) from None

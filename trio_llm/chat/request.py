@@ -24,13 +24,14 @@ def _to_messages(value: str | Message | Sequence[Message]) -> tuple[Message, ...
     return tuple(value)
 
 
-def _check_messages(_request: object, _attribute: object, messages: tuple[Message, ...]) -> None:
+def _check_messages(_request: object, _attribute: object, messages: tuple[Any, ...]) -> None:
     empty = True
     for index, message in enumerate(messages):
-        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(message, Message):
             msg = f"messages[{index}] must be a Message, not {type(message).__name__}"
             raise TypeError(msg)
-        empty = empty and not any([getattr(part, "text", part) for part in message.content])
+        for part in message.content:
+            empty = empty and not getattr(part, "text", part)
     if empty:
         msg = "the prompt is empty: give at least one message with content"
         raise ValueError(msg)

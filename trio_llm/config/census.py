@@ -1,12 +1,12 @@
 """Who is in a configuration: every provider and balancer, and its name."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
 from trio_llm.config.faults import Faults
-from trio_llm.config.rules import quoted, under
+from trio_llm.config.rules import is_table, is_word, quoted, under
 from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
 
 _MEMBERS: Final = (Provider, *BALANCERS)
@@ -41,10 +41,7 @@ def occurrences(
 ) -> Iterator[Place]:
     """Walk the tree, depth first, in declared order; a shared object comes up each time."""
     for table, entries in (("providers", providers), ("balancers", balancers)):
-        # Only a checked configuration is sure to have what the annotations say.
-        if not isinstance(entries, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            continue
-        for key, entry in cast("Mapping[Any, Any]", entries).items():
+        for key, entry in entries.items() if is_table(entries) else ():
             for place in _inside(under(table, str(key)), entry):
                 own = place.node is entry
                 yield attrs.evolve(place, key=str(key)) if own else place
@@ -61,6 +58,7 @@ class Census:
     """
 
     places: dict[str, Place] = attrs.field(factory=dict[str, Place], init=False)
+    _broken: frozenset[str] = frozenset()
     _names: dict[int, str] = attrs.field(factory=dict[int, str], init=False)
 
     def name_of(self, member: Member) -> str:
@@ -71,6 +69,10 @@ class Census:
         """Whether a member is one of those counted."""
         name = member if isinstance(member, str) else self._names.get(id(member))
         return name in self.places
+
+    def is_broken(self, member: Member) -> bool:
+        """Whether a member's entry is no provider or balancer, which is a fault of its own."""
+        return isinstance(member, str) and member in self._broken
 
     def take(self, places: list[Place], faults: Faults) -> None:
         """Give a name to everyone; those with one of their own first."""
@@ -105,15 +107,10 @@ class Census:
                 place.path,
                 f'the name {quoted(name)} cannot be used; give one without "/" and line breaks',
             )
-        known = self._names.setdefault(id(node), name)
-        if known != name:
-            faults.add(
-                place.path,
-                f"the same object is already known as {quoted(known)}; make a second one",
-            )
-            return
+        self._names.setdefault(id(node), name)
         other = self.places.setdefault(name, place)
-        if other.node is not node and other.node != node:
+        both_keys = other.key is not None and place.key is not None
+        if other is not place and (both_keys or other.node != node):
             faults.add(
                 place.path,
                 f"the name {quoted(name)} is taken by {other.path}; rename one of them",
@@ -123,7 +120,7 @@ class Census:
         node = place.node
         if place.path == "default" and "default" not in self.places:
             return "default"
-        kind = node.kind if isinstance(node.kind, str) and node.kind else "provider"  # pyright: ignore[reportUnnecessaryIsInstance]
+        kind = node.kind if is_word(node.kind) else "provider"
         number = 1
         while True:
             bare = isinstance(node, Provider) and number == 1

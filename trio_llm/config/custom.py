@@ -7,6 +7,7 @@ from typing import Any
 
 from trio_llm.config.rules import described, quoted
 from trio_llm.providers.catalogue import CUSTOM_METHOD
+from trio_llm.providers.custom import is_backend
 
 
 def import_class(name: str) -> type:
@@ -20,7 +21,7 @@ def import_class(name: str) -> type:
         raise LookupError(f"{quoted(name)} is no class; write it as package.module:Class")
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - a module of the user's own may raise anything
+    except Exception as error:  # a module of the user's own may raise anything
         why = f"{type(error).__name__}: {error}"
         raise LookupError(
             f"cannot import {quoted(module_name)} ({why}); is it installed?"
@@ -28,7 +29,9 @@ def import_class(name: str) -> type:
     for part in qualname.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, type):
-        raise LookupError(f"no class {quoted(qualname)} in {quoted(module_name)}")
+        raise LookupError(  # noqa: TRY004 - a name that leads nowhere
+            f"no class {quoted(qualname)} in {quoted(module_name)}; correct the name"
+        )
     return found
 
 
@@ -47,6 +50,8 @@ def _options_problem(cls: type, options: Mapping[str, Any]) -> str | None:
 def find_custom(value: object, options: Mapping[str, Any]) -> object:
     """Give the class or instance that a configuration names.
 
+    An instance may also be a backend, which the actor asks without a wrapper.
+
     Raises:
         LookupError: It is none, or has no async method `CUSTOM_METHOD`, or does
             not take the options.
@@ -54,8 +59,10 @@ def find_custom(value: object, options: Mapping[str, Any]) -> object:
     if value is None:
         raise LookupError("missing; name the class as package.module:Class")
     found = import_class(value) if isinstance(value, str) else value
+    if not isinstance(found, type) and not options and is_backend(found):
+        return found
     method = getattr(found, CUSTOM_METHOD, None)
-    if not inspect.iscoroutinefunction(method):
+    if not callable(method) or not inspect.iscoroutinefunction(inspect.unwrap(method)):
         who = found.__qualname__ if isinstance(found, type) else described(found)
         raise LookupError(f"{who} has no method `async def {CUSTOM_METHOD}(self, request)`")
     if isinstance(found, type):

@@ -8,8 +8,8 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 import attrs
 
@@ -20,6 +20,26 @@ _CHECK: Final = "trio_llm.check"
 _ITEMS: Final = "trio_llm.items"
 _RECORD: Final = "trio_llm.record"
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def is_table(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a value is a table, whatever its annotation says."""
+    return isinstance(value, Mapping)
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a value is a list, whatever its annotation says."""
+    return isinstance(value, list | tuple)
+
+
+def is_word(value: object) -> TypeGuard[str]:
+    """Whether a value is a string with something in it, whatever its annotation says."""
+    return isinstance(value, str) and value != ""
+
+
+def to_table(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Copy a table; a value of another type goes through, for its check to name."""
+    return dict(value) if is_table(value) else value
 
 
 def under(path: str, key: str | int) -> str:
@@ -179,11 +199,19 @@ def key_of(field: "attrs.Attribute[Any]") -> str:
 
 
 def _entries(value: object) -> Iterator[tuple[str | int, object]]:
-    if isinstance(value, Mapping):
-        for key, entry in cast("Mapping[object, object]", value).items():
+    if is_table(value):
+        for key, entry in value.items():
             yield str(key), entry
-    elif isinstance(value, tuple):
-        yield from enumerate(cast("tuple[object, ...]", value))
+    elif is_sequence(value):
+        yield from enumerate(value)
+
+
+def default_of(field: "attrs.Attribute[Any]") -> object:
+    """Give a setting's default; `attrs.NOTHING` where it has none."""
+    default = field.default
+    # To type checkers `attrs.Factory` is a function.
+    factory = isinstance(default, cast("type", attrs.Factory))
+    return cast("Any", default).factory() if factory else default
 
 
 def faults_of(settings: attrs.AttrsInstance, path: str) -> Iterator[tuple[str, str]]:

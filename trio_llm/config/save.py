@@ -1,10 +1,9 @@
 """A configuration as TOML, written in one step."""
 
 import contextlib
-import inspect
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,15 +14,16 @@ from trio_llm.chat import Capability
 from trio_llm.config.census import Place
 from trio_llm.config.custom import import_class
 from trio_llm.config.faults import Faults
-from trio_llm.config.rules import faults_of, key_of, quoted, under
+from trio_llm.config.rules import (
+    default_of,
+    faults_of,
+    is_sequence,
+    is_table,
+    key_of,
+    quoted,
+    under,
+)
 from trio_llm.config.schema import BALANCERS, Provider
-
-
-def _default_of(field: "attrs.Attribute[Any]") -> object:
-    default = field.default
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class at run time
-        return cast("Any", default).factory()
-    return default
 
 
 def _plain(value: object) -> Any:
@@ -33,10 +33,10 @@ def _plain(value: object) -> Any:
         return f"{value.__module__}:{value.__qualname__}"
     if attrs.has(type(value)):
         return _table(cast("attrs.AttrsInstance", value))
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("Iterable[object]", value)]
+    if is_table(value):
+        return {key: _plain(item) for key, item in value.items()}
+    if is_sequence(value):
+        return [_plain(item) for item in value]
     return value
 
 
@@ -45,7 +45,7 @@ def _table(record: attrs.AttrsInstance) -> dict[str, Any]:
     table: dict[str, Any] = {"kind": record.kind} if isinstance(record, BALANCERS) else {}
     for field in attrs.fields(type(record)):
         value = getattr(record, field.name)
-        if value is not None and value != _default_of(field):
+        if value is not None and value != default_of(field):
             table[key_of(field)] = _plain(value)
     return table
 
@@ -69,12 +69,12 @@ def _add_unwritable(places: Iterable[Place], faults: Faults) -> None:
     for place in places:
         node = place.node
         first = seen.setdefault(id(node), place.path)
-        if first != place.path and node.name is None:
+        if first != place.path and node.name is None and place.key is None:
             faults.add(place.path, f"the same object as {first}; give it a name to write it twice")
         if first != place.path or not isinstance(node, Provider):
             continue
         if node.api_key is not None:
-            what = "a callable" if inspect.isroutine(node.api_key) else "a key"
+            what = "a callable" if callable(node.api_key) else "a key"
             faults.add(
                 under(place.path, "api_key"),
                 f"{what} is never written to a file; use api_key_env",

@@ -31,8 +31,12 @@ def _to_key(value: "str | Secret | KeySource | None") -> "Secret | KeySource | N
     return Secret(value) if isinstance(value, str) else value
 
 
-def _to_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnnecessaryIsInstance]
+def _to_headers(value: Mapping[str, str]) -> Mapping[str, str]:
+    return rules.to_table(value)
+
+
+def _to_weights(value: Mapping[str, float]) -> Mapping[str, float]:
+    return rules.to_table(value)
 
 
 def _to_capabilities(
@@ -49,6 +53,12 @@ def _to_members(value: "Iterable[Member] | None") -> "tuple[Member, ...] | None"
     if isinstance(value, list | tuple):
         return tuple(value)
     return cast("tuple[Member, ...] | None", value)
+
+
+def _is_member(value: object) -> str | None:
+    if isinstance(value, (str, Provider, *BALANCERS)):
+        return None
+    return rules.expected("a name or a table", value)
 
 
 def _show_names(value: object) -> str:
@@ -130,7 +140,10 @@ class Provider:
         default=None, kw_only=True, metadata=rules.integer(minimum=1, optional=True)
     )
     models: tuple[str, ...] = attrs.field(
-        default=(), kw_only=True, converter=_to_tuple, metadata=rules.custom(shapes.is_list, items=shapes.is_word)
+        default=(),
+        kw_only=True,
+        converter=_to_tuple,
+        metadata=rules.custom(shapes.is_list, items=shapes.is_word),
     )
     capabilities: tuple[Capability | str, ...] | None = attrs.field(
         default=None,
@@ -148,7 +161,7 @@ class Provider:
     headers: Mapping[str, str] = attrs.field(
         factory=dict[str, str],
         kw_only=True,
-        converter=_to_mapping,
+        converter=_to_headers,
         repr=_show_names,
         metadata=rules.custom(shapes.is_headers, items=shapes.is_header_value),
     )
@@ -162,7 +175,7 @@ class Provider:
     options: Mapping[str, Any] = attrs.field(
         factory=dict[str, Any],
         kw_only=True,
-        converter=_to_mapping,
+        converter=rules.to_table,
         repr=_show_names,
         metadata=rules.custom(shapes.is_options),
     )
@@ -187,7 +200,9 @@ class Race:
     kind: ClassVar[str] = "race"
 
     members: "tuple[Member, ...] | None" = attrs.field(
-        default=None, converter=_to_members, metadata=rules.custom(shapes.is_members)
+        default=None,
+        converter=_to_members,
+        metadata=rules.custom(shapes.is_members, items=_is_member),
     )
     strategy: str = attrs.field(
         default="first_wins", kw_only=True, metadata=rules.choice(("first_wins",), "strategy")
@@ -216,7 +231,9 @@ class Fallback:
     kind: ClassVar[str] = "fallback"
 
     members: "tuple[Member, ...] | None" = attrs.field(
-        default=None, converter=_to_members, metadata=rules.custom(shapes.is_members)
+        default=None,
+        converter=_to_members,
+        metadata=rules.custom(shapes.is_members, items=_is_member),
     )
     max_retries: int | None = attrs.field(
         default=None, kw_only=True, metadata=rules.integer(minimum=0, optional=True)
@@ -244,7 +261,9 @@ class LoadBalance:
     kind: ClassVar[str] = "load_balance"
 
     members: "tuple[Member, ...] | None" = attrs.field(
-        default=None, converter=_to_members, metadata=rules.custom(shapes.is_members)
+        default=None,
+        converter=_to_members,
+        metadata=rules.custom(shapes.is_members, items=_is_member),
     )
     strategy: str = attrs.field(
         default="round_robin",
@@ -254,7 +273,7 @@ class LoadBalance:
     weights: Mapping[str, float] = attrs.field(
         factory=dict[str, float],
         kw_only=True,
-        converter=_to_mapping,
+        converter=_to_weights,
         metadata=rules.custom(shapes.is_weights, items=rules.share),
     )
     name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))

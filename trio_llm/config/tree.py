@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, cast
 
 import attrs
 
@@ -11,17 +10,21 @@ from trio_llm.config.census import Place, occurrences
 from trio_llm.config.save import write
 from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
 from trio_llm.config.settings import Restart
+from trio_llm.providers.catalogue import KINDS
 
 
-def _to_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    # A wrong type passes through unchanged: the check names it.
-    return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnnecessaryIsInstance]
+def _to_providers(value: Mapping[str, Provider]) -> Mapping[str, Provider]:
+    return rules.to_table(value)
+
+
+def _to_balancers(value: Mapping[str, Balancer]) -> Mapping[str, Balancer]:
+    return rules.to_table(value)
 
 
 def _is_table(value: object) -> str | None:
-    if not isinstance(value, Mapping):
+    if not rules.is_table(value):
         return rules.expected("a table", value)
-    if not all(isinstance(key, str) for key in cast("Mapping[Any, Any]", value)):
+    if not all(isinstance(key, str) for key in value):
         return "a name in it is no string"
     return None
 
@@ -37,14 +40,19 @@ def _is_provider(value: object) -> str | None:
 def _is_balancer(value: object) -> str | None:
     if isinstance(value, BALANCERS):
         return None
-    known = ", ".join(cls.kind for cls in BALANCERS)
+    kinds = [cls.kind for cls in BALANCERS]
     if isinstance(value, Provider):
-        kinds = [cls.kind for cls in BALANCERS]
-        if not isinstance(value.kind, str) or not value.kind:  # pyright: ignore[reportUnnecessaryIsInstance]
-            return f"a kind is missing; known are {known}"
-        hint = rules.suggestion(value.kind, kinds)
-        return f"no kind of balancer {rules.quoted(value.kind)}; {hint}"
-    return rules.expected(f"a table (in code, one of {known})", value)
+        kind: object = value.kind
+    elif rules.is_table(value):
+        kind = value.get("kind", "")
+    else:
+        names = ", ".join(cls.__name__ for cls in BALANCERS)
+        return rules.expected(f"a table (in code, one of {names})", value)
+    if not rules.is_word(kind):
+        return f"a kind is missing; known are {', '.join(kinds)}"
+    if kind in KINDS:
+        return f"{kind} is a kind of provider; move it to `providers`"
+    return f"no kind of balancer {rules.quoted(kind)}; {rules.suggestion(kind, kinds)}"
 
 
 def _is_default(value: object) -> str | None:
@@ -68,17 +76,16 @@ class Config:
         drain_deadline: How many seconds requests under way have to finish when
             a provider is drained.
         restart: How often actors are restarted.
-        history: How many finished attempts per provider the statistics keep.
     """
 
     providers: Mapping[str, Provider] = attrs.field(
         factory=dict[str, Provider],
-        converter=_to_mapping,
+        converter=_to_providers,
         metadata=rules.custom(_is_table, items=_is_provider),
     )
     balancers: Mapping[str, Balancer] = attrs.field(
         factory=dict[str, Balancer],
-        converter=_to_mapping,
+        converter=_to_balancers,
         metadata=rules.custom(_is_table, items=_is_balancer),
     )
     default: Member | None = attrs.field(default=None, metadata=rules.custom(_is_default))
@@ -87,7 +94,6 @@ class Config:
     )
     drain_deadline: float = attrs.field(default=5.0, kw_only=True, metadata=rules.number())
     restart: Restart = attrs.field(factory=Restart, kw_only=True, metadata=rules.record(Restart))
-    history: int = attrs.field(default=1000, kw_only=True, metadata=rules.integer(minimum=1))
 
     def _places(self) -> list[Place]:
         return list(occurrences(self.providers, self.balancers, self.default))

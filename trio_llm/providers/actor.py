@@ -28,6 +28,7 @@ from trio_llm.providers.lease import Lease, Occupancy, Refusal
 from trio_llm.providers.sink import StreamSink
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
 from trio_llm.providers.visit import Answer, Ask, Visit
+from trio_llm.transport import StaleConnectionError
 
 _UNANSWERED = {
     "crashed": "the code that serves it raised",
@@ -194,9 +195,7 @@ class ProviderActor:
         """Make the error for a request that got no answer."""
         error: ProviderError
         if reason in {"draining", "down"}:
-            error = ProviderUnavailableError(
-                _UNANSWERED[reason], provider=self._name, code=reason
-            )
+            error = ProviderUnavailableError(_UNANSWERED[reason], provider=self._name, code=reason)
         else:
             why = _UNANSWERED[reason] if cause is None else f"{_UNANSWERED[reason]}: {cause}"
             error = ProviderCrashedError(why, provider=self._name)
@@ -234,18 +233,18 @@ class ProviderActor:
         """Attempt, and attempt again while that can help."""
         try:
             request, model = self._fit(ask.payload.request)
-        except InvalidRequestError as error:
-            ask.fail(error, trio.current_time())
+        except InvalidRequestError as unfit:
+            ask.fail(unfit, trio.current_time())
             return
         number, failures = 0, 0
-        stale_retry = True
+        fresh = False
         while True:
             number += 1
-            error = await self._attempt(ask, request, model, number)
+            error = await self._attempt(ask, request, model, number, fresh=fresh)
             if error is None:
                 return
-            if error.phase == "stale" and stale_retry:
-                stale_retry = False
+            if isinstance(error, StaleConnectionError) and not fresh:
+                fresh = True
                 continue
             failures += 1
             pause = self._pause(ask, error, failures)
@@ -268,7 +267,7 @@ class ProviderActor:
         return request, model
 
     async def _attempt(
-        self, ask: Ask, request: Request, model: str, number: int
+        self, ask: Ask, request: Request, model: str, number: int, *, fresh: bool
     ) -> ProviderError | None:
         """Do one exchange; give the error if it failed before anything was delivered."""
         visit = ask.payload
@@ -276,13 +275,11 @@ class ProviderActor:
         started = trio.current_time()
         self._tally.attempts += 1
         if call.events.watched:
-            call.events.emit(
-                events.AttemptStarted(started, call.number, visit.path, number, model)
-            )
+            call.events.emit(events.AttemptStarted(started, call.number, visit.path, number, model))
         sink = StreamSink(ask, self._name, model, number, started) if call.streaming else None
         try:
             completion = await self._backend.answer(
-                Work(request, model, call.number, visit.path, number, sink)
+                Work(request, model, call.number, visit.path, number, sink, fresh)
             )
             _refuse_filtered(completion)
         except ActorCrash as crash:
@@ -366,7 +363,7 @@ class ProviderActor:
 
     def _charge(self, error: ProviderError, now: float, visit: Visit) -> None:
         blame = blame_for(error)
-        if error.phase == "stale" or not (blame.charges or blame.cools):
+        if isinstance(error, StaleConnectionError) or not (blame.charges or blame.cools):
             return
         rests = self._cooldown.failed(
             now, charge=blame.charges, at_once=blame.cools, retry_after=error.retry_after

@@ -32,6 +32,7 @@ class Work:
         number: the attempt of this visit, from 1: together the key of
             anything random.
         sink: Where stream events go; ``None`` for a plain exchange.
+        fresh: Whether to use a new connection, since a kept one was found dead.
     """
 
     request: Request
@@ -40,6 +41,7 @@ class Work:
     path: tuple[str, ...]
     number: int
     sink: Sink | None
+    fresh: bool = False
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ life of its actor. What it raises harms only its own request; a `ProviderError`
 keeps its class, anything else becomes a `ProviderCrashedError`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol, TypeGuard
 
@@ -63,9 +63,9 @@ class CustomBackend:
         return self._living()
 
     @asynccontextmanager
-    async def _living(self) -> AsyncIterator[None]:
+    async def _living(self) -> AsyncGenerator[None, None]:
         provider = self._make()
-        if hasattr(type(provider), "__aenter__"):
+        if hasattr(provider, "__aenter__"):
             async with provider as entered:
                 self._provider = provider if entered is None else entered
                 yield
@@ -115,10 +115,10 @@ def _to_deltas(message: Message) -> list[Delta]:
     return deltas
 
 
-async def _stream(source: AsyncIterator[str | Delta], sink: Sink) -> Completion:
+async def _stream(source: AsyncGenerator[str | Delta, None], sink: Sink) -> Completion:
     gathered = Gathered()
-    async with aclosing(source) as items:  # type: ignore[type-var]
-        async for item in items:
+    async with aclosing(source):
+        async for item in source:
             delta = TextDelta(item) if isinstance(item, str) else item
             gathered.add(delta)
             await sink.put([delta])
@@ -156,6 +156,4 @@ class Gathered:
             ToolCall.parse(call_id or f"call_{index}", name, arguments)
             for index, (call_id, name, arguments) in sorted(self._calls.items())
         ]
-        return Completion(
-            Message("assistant", (*parts, *calls)), "tool_calls" if calls else "stop"
-        )
+        return Completion(Message("assistant", (*parts, *calls)), "tool_calls" if calls else "stop")

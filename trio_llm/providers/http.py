@@ -1,3 +1,122 @@
-from typing import Any
-TransportChoice = Any
-class HttpBackend: ...
+"""The backend of every provider that speaks over HTTP: a dialect and its connections."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import trio
+
+from trio_llm.chat import Completion
+from trio_llm.config import ResolvedProvider, Secret
+from trio_llm.errors import MalformedResponseError, ProviderError
+from trio_llm.providers.backend import Work
+from trio_llm.providers.sink import is_useful
+from trio_llm.transport import Connections, Exchange, TimeLimits, TransportChoice, transport_for
+from trio_llm.wire import DIALECTS
+
+
+class HttpBackend:
+    """Encodes a request, sends it on a connection of its own, decodes the answer.
+
+    Args:
+        provider: The provider; its address, key, limits and headers.
+        transport: In place of connections of our own.
+        wall_clock: Seconds since the epoch, for dates in answers.
+        close_deadline: Seconds that closing one connection may take.
+    """
+
+    def __init__(
+        self,
+        provider: ResolvedProvider,
+        *,
+        transport: TransportChoice,
+        wall_clock: Callable[[], float],
+        close_deadline: float,
+    ) -> None:
+        self._provider = provider
+        self._transport = transport
+        self._wall_clock = wall_clock
+        self._close_deadline = close_deadline
+        self._connections: Connections
+        settings = provider.settings
+        self._dialect = DIALECTS[provider.kind.dialect or ""]
+        self._limits = TimeLimits(
+            settings.timeouts.connect,
+            settings.timeouts.first_token,
+            settings.timeouts.idle,
+            settings.timeouts.total,
+        )
+        self._headers = {"content-type": "application/json"}
+        if isinstance(provider.key, Secret):
+            self._headers |= self._dialect.authenticate(provider.key.reveal())
+
+    def resources(self) -> AbstractAsyncContextManager[None]:
+        """Open the provider's connections; all are closed when the actor's life ends."""
+        return self._life()
+
+    @asynccontextmanager
+    async def _life(self) -> AsyncGenerator[None, None]:
+        settings = self._provider.settings
+        self._connections = Connections(
+            transport=transport_for(self._transport, self._provider.name),
+            verify=settings.verify,
+            proxy=settings.proxy,
+            close_deadline=self._close_deadline,
+        )
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._connections.aclose()
+
+    async def answer(self, work: Work) -> Completion:
+        """Do one exchange; the connection is closed or kept when this returns."""
+        outgoing = self._dialect.encode(
+            work.request, model=work.model, stream=work.sink is not None
+        )
+        headers = self._headers
+        key = self._provider.key
+        if key is not None and not isinstance(key, Secret):
+            headers = headers | self._dialect.authenticate(await key())
+        headers = headers | dict(outgoing.headers) | dict(self._provider.settings.headers)
+        async with self._connections.exchange(
+            f"{self._provider.base_url}{outgoing.path}",
+            headers,
+            outgoing.body,
+            self._limits,
+            fresh=work.fresh,
+        ) as response:
+            if not 200 <= response.status < 300:
+                raise await self._refused(response)
+            if work.sink is None:
+                return self._dialect.decode(await response.read())
+            return await self._stream(response, work)
+
+    async def _stream(self, response: Exchange, work: Work) -> Completion:
+        decoder = self._dialect.decoder()
+        sink = work.sink
+        reasoning = work.request.reasoning is not None
+        async for data in response:
+            deltas = decoder.feed(data)
+            if deltas and sink is not None:
+                for delta in deltas:
+                    if is_useful(delta, reasoning=reasoning):
+                        response.useful()
+                        break
+                await sink.put(deltas)
+            if decoder.finished:
+                break
+        return decoder.close()
+
+    async def _refused(self, response: Exchange) -> ProviderError:
+        """Classify a response that is no success."""
+        if response.status < 400:
+            return MalformedResponseError(
+                f"it answered with HTTP {response.status}, which leads elsewhere; "
+                "set base_url to where it leads",
+                status=response.status,
+                phase="response",
+            )
+        body = await response.read_start()
+        return self._dialect.classify(
+            response.status, response.headers, body, now=self._wall_clock()
+        )

@@ -6,7 +6,7 @@ on the order in which tasks run.
 """
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import attrs
@@ -79,7 +79,7 @@ class SimulatedBackend:
 
 
 @asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
+async def _nothing() -> AsyncGenerator[None, None]:
     yield
 
 

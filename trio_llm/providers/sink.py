@@ -87,20 +87,19 @@ class StreamSink:
         if isinstance(cause, StreamInterruptedError):
             error = cause.copy()
         else:
-            facts = {} if cause is None else {
-                "status": cause.status,
-                "code": cause.code,
-                "request_id": cause.request_id,
-                "retry_after": cause.retry_after,
-                "elapsed": cause.elapsed,
-            }
             error = StreamInterruptedError(
                 f"the stream broke: {reason}",
                 provider=self.answer.provider,
                 model=self.answer.model,
-                phase=(cause.phase if cause is not None else None) or "stream",
-                **facts,
+                phase="stream",
             )
+            if cause is not None:
+                error.phase = cause.phase or "stream"
+                error.status = cause.status
+                error.code = cause.code
+                error.request_id = cause.request_id
+                error.retry_after = cause.retry_after
+                error.elapsed = cause.elapsed
             error.__cause__ = cause
         error.partial_text = "".join(self._text)
         self.answer.error = error

@@ -77,10 +77,7 @@ class Call:
     def discard(self, path: tuple[str, ...], reason: str) -> None:
         """Note that what succeeded under this path was not taken."""
         for index, (rank, attempt) in enumerate(self._attempts):
-            if (
-                attempt.path[: len(path)] == path
-                and attempt.outcome is AttemptOutcome.SUCCEEDED
-            ):
+            if attempt.path[: len(path)] == path and attempt.outcome is AttemptOutcome.SUCCEEDED:
                 self._attempts[index] = (
                     rank,
                     attrs.evolve(attempt, outcome=AttemptOutcome.DISCARDED, reason=reason),

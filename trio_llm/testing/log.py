@@ -34,6 +34,4 @@ def canonical(log: Iterable[Entry]) -> list[Entry]:
     schedules. For calls that do not contend for the same place, the canonical log
     may not.
     """
-    return sorted(
-        log, key=lambda entry: (entry.time, entry.actor, entry.kind, repr(entry.fields))
-    )
+    return sorted(log, key=lambda entry: (entry.time, entry.actor, entry.kind, repr(entry.fields)))

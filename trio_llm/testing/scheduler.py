@@ -7,25 +7,27 @@ them all. A test guards that both names are still there and still mean this.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
-import trio._core._run as trio_run
+import trio._core._run
 
 
 @contextmanager
-def seeded_scheduler(seed: int) -> Iterator[None]:
+def seeded_scheduler(seed: int) -> Generator[None, None, None]:
     """Make every `trio.run` inside the block schedule by this seed.
 
     Trio's own state is put back at the end. Not for use from several threads.
     """
-    allowed = trio_run._ALLOW_DETERMINISTIC_SCHEDULING  # noqa: SLF001
-    generator: random.Random = trio_run._r  # noqa: SLF001
+    scheduler: Any = trio._core._run  # noqa: SLF001
+    allowed = scheduler._ALLOW_DETERMINISTIC_SCHEDULING  # noqa: SLF001
+    generator: random.Random = scheduler._r  # noqa: SLF001
     state = generator.getstate()
-    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # noqa: SLF001
+    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True  # noqa: SLF001
     generator.seed(seed)
     try:
         yield
     finally:
-        trio_run._ALLOW_DETERMINISTIC_SCHEDULING = allowed  # noqa: SLF001
+        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = allowed  # noqa: SLF001
         generator.setstate(state)

@@ -5,7 +5,7 @@ time and records are those of the runtime. Each attempt takes the next step of t
 script; the last step is repeated, or the script is a function of the `Work`.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypeAlias
 
@@ -240,7 +240,7 @@ class ScriptedProvider:
         return self._life()
 
     @asynccontextmanager
-    async def _life(self) -> AsyncIterator[None]:
+    async def _life(self) -> AsyncGenerator[None, None]:
         self.opened += 1
         yield
 

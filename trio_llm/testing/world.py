@@ -7,7 +7,7 @@ gives the same run, to the last event.
 
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -16,10 +16,10 @@ import trio
 from trio.testing import MockClock
 
 from trio_llm.events import Event
-from trio_llm.providers.http import TransportChoice
 from trio_llm.runtime import ConfigSource, Runtime, open_runtime
 from trio_llm.testing.log import Entry, entry_of
 from trio_llm.testing.scheduler import seeded_scheduler
+from trio_llm.transport import TransportChoice
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class World:
     @asynccontextmanager
     async def open(
         self, config: ConfigSource = None, *, transport: TransportChoice = None
-    ) -> AsyncIterator[Runtime]:
+    ) -> AsyncGenerator[Runtime, None]:
         """Open a runtime whose randomness, clock and events are this world's."""
         async with open_runtime(
             config,

@@ -41,6 +41,9 @@ class StreamDecoder(Protocol):
     def feed(self, data: bytes, /) -> list[Delta]:
         """Take the next bytes, split anywhere; give the deltas they complete.
 
+        Deltas that came before an error in the same bytes are given first; the
+        error is raised by the next call, and `finished` is true at once.
+
         Raises:
             ProviderError: An error frame inside the stream, classified; or
                 `MalformedResponseError` for bytes that are none of this dialect.

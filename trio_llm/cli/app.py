@@ -1,0 +1,45 @@
+"""The application: its commands and what can be said before them."""
+
+from typing import Annotated
+
+import typer
+
+from trio_llm._version import __version__
+from trio_llm.cli import ask
+from trio_llm.cli.options import Common, examples
+
+app = typer.Typer(
+    name="trio-llm",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples('trio-llm ask "What is an actor?"', "trio-llm demo", "trio-llm config init"),
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trio-llm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    context: typer.Context,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a failure, too.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and leave.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Ask language models: raced, spread, with fallbacks; every answer comes once."""
+    context.obj = Common(debug)
+
+
+app.command(epilog=ask.EPILOG)(ask.ask)

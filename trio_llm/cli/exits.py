@@ -1,0 +1,88 @@
+"""Exit codes, and the one road from a command to the end of the process."""
+
+import enum
+import signal
+import traceback
+from collections.abc import Awaitable, Callable
+
+import trio
+import typer
+
+from trio_llm.cli.failures import explain, is_usage
+from trio_llm.cli.terminal import Terminal
+from trio_llm.errors import LLMError
+
+
+class ExitCode(enum.IntEnum):
+    """What the process says when it ends."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    INTERRUPTED = 130
+
+
+EXIT_CODES = (
+    "Exit codes: 0 it worked, 1 a provider failed, "
+    "2 the command or the configuration is wrong, 130 interrupted."
+)
+
+Command = Callable[[], Awaitable[ExitCode]]
+
+
+async def _cancel_on_interrupt(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Turn the first Ctrl-C into a cancellation; a second one is Python's own."""
+    with trio.open_signal_receiver(signal.SIGINT) as interrupts:
+        task_status.started()
+        async for _ in interrupts:
+            scope.cancel(reason="interrupted")
+            return
+
+
+async def _interruptible(command: Command) -> ExitCode:
+    code = ExitCode.INTERRUPTED
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_cancel_on_interrupt, nursery.cancel_scope)
+        try:
+            code = await command()
+        except Exception as error:  # noqa: BLE001 - raised again below, outside of the nursery
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return code
+
+
+def _code_of(failure: Exception, terminal: Terminal, *, debug: bool) -> ExitCode:
+    if debug:
+        terminal.say_plainly("".join(traceback.format_exception(failure)).rstrip())
+    if isinstance(failure, LLMError):
+        explain(failure, terminal)
+        return ExitCode.USAGE if is_usage(failure) else ExitCode.FAILED
+    kind = type(failure).__name__
+    remedy = "" if debug else "; `trio-llm --debug ...` shows where"
+    terminal.fail(f"unexpected {kind}: {failure}{remedy}")
+    return ExitCode.FAILED
+
+
+def finish(command: Command, terminal: Terminal, *, debug: bool = False) -> None:
+    """Run a command under Trio, say how it failed if it did, and leave.
+
+    Raises:
+        typer.Exit: Always, with the exit code.
+    """
+    try:
+        code = trio.run(_interruptible, command)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; `main` sees to the rest.
+        raise typer.Exit(ExitCode.OK) from None
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    except Exception as failure:  # noqa: BLE001 - said in words; --debug shows the traceback
+        code = _code_of(failure, terminal, debug=debug)
+    if code is ExitCode.INTERRUPTED:
+        terminal.interrupted()
+    raise typer.Exit(code)

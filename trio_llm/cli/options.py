@@ -1,0 +1,49 @@
+"""Options that several commands have, and the form of their help."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import attrs
+import typer
+
+from trio_llm.cli.exits import EXIT_CODES
+
+ConfigPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="TRIO_LLM_CONFIG",
+        metavar="FILE",
+        help="A TOML or JSON file. Without one, the key variables that are set decide.",
+        show_default=False,
+    ),
+]
+
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Write one JSON object to standard output.")
+]
+
+
+@attrs.frozen
+class Common:
+    """What was said before the command.
+
+    Attributes:
+        debug: Show the traceback of a failure.
+    """
+
+    debug: bool = False
+
+
+def debug_of(context: typer.Context) -> bool:
+    """Whether ``--debug`` was given."""
+    common = context.find_object(Common)
+    return common is not None and common.debug
+
+
+def examples(*lines: str) -> str:
+    """Give the end of a command's help: examples, one on a line, and the exit codes."""
+    shown = "\n".join(f"  [cyan]{line}[/cyan]" for line in lines)
+    # A paragraph that begins with a backspace keeps its lines.
+    return f"\b\n[bold]Examples[/bold]\n{shown}\n\n[dim]{EXIT_CODES}[/dim]"

@@ -1,0 +1,83 @@
+"""A configuration as the runtime builds it: checked, named, and in order."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from trio_llm.chat import Capability
+from trio_llm.config.schema import Balancer, KeySource, Provider
+from trio_llm.config.secret import Secret
+from trio_llm.config.settings import Simulation
+from trio_llm.config.tree import Config
+from trio_llm.providers.catalogue import Kind
+
+
+@attrs.frozen
+class ResolvedProvider:
+    """One provider, with everything that follows from its kind and the environment.
+
+    Attributes:
+        name: Its unique name.
+        kind: Its entry in the catalogue.
+        model: The model to ask for; ``None`` only for the kind ``custom``.
+        models: Every model that it is known to serve, that one included.
+        base_url: Where it is, without a slash at the end; ``None`` when it runs
+            in this process.
+        key: Its key, or an async callable that gives one; ``None`` when there is
+            none.
+        capabilities: What it can be asked to do.
+        custom: The class or instance behind the kind ``custom``.
+        simulation: How it behaves when it is of the kind ``simulated``.
+        settings: The provider as it was written.
+    """
+
+    name: str
+    kind: Kind
+    model: str | None
+    models: frozenset[str]
+    base_url: str | None
+    key: Secret | KeySource | None
+    capabilities: frozenset[Capability]
+    custom: object
+    simulation: Simulation
+    settings: Provider
+
+
+@attrs.frozen
+class ResolvedBalancer:
+    """One balancer, its members by name.
+
+    Attributes:
+        name: Its unique name.
+        members: The names of its members that are enabled, in declared order.
+        weights: The weight of each of them; equal ones where the strategy has none.
+        primary: For a fallback, the member that is tried first.
+        height: 1 over a balancer of providers, and one more over each balancer.
+        settings: The balancer as it was written.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    weights: Mapping[str, float]
+    primary: str
+    height: int
+    settings: Balancer
+
+
+@attrs.frozen
+class Plan:
+    """What the runtime builds.
+
+    Attributes:
+        providers: Every provider by name, those that are not enabled included.
+        balancers: Every balancer by name.
+        order: All names, members before the balancers that ask them.
+        default: The name of the provider or balancer that is asked by default.
+        config: The configuration as it was written.
+    """
+
+    providers: Mapping[str, ResolvedProvider]
+    balancers: Mapping[str, ResolvedBalancer]
+    order: tuple[str, ...]
+    default: str
+    config: Config

@@ -1,0 +1,191 @@
+"""One provider made whole: its kind, address, key and class."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from trio_llm.chat import Capability
+from trio_llm.config.custom import find_custom
+from trio_llm.config.faults import Faults
+from trio_llm.config.plan import ResolvedProvider
+from trio_llm.config.rules import key_of, quoted, suggestion, under
+from trio_llm.config.schema import BALANCERS, KeySource, Provider
+from trio_llm.config.secret import Secret
+from trio_llm.config.settings import Simulation
+from trio_llm.config.shapes import is_base_url, key_problem, shown_variable
+from trio_llm.providers.catalogue import KINDS, Kind
+
+_WIRE_ONLY: Final = ("base_url", "api_key_env", "api_key", "headers", "proxy", "verify")
+_ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - it is replaced, not listened on
+
+
+def url_from_environment(kind: Kind, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Give the variable that moves a kind's base URL, and the URL; ``None`` if none is set.
+
+    A value without a scheme, as Ollama's own OLLAMA_HOST allows, means http and
+    Ollama's port; the address that means *every interface* to a server means
+    this machine to a client.
+    """
+    for variable in kind.url_variables:
+        value = environ.get(variable, "").strip().rstrip("/")
+        if not value:
+            continue
+        if "://" not in value:
+            host, colon, port = value.rpartition(":")
+            if not colon or value.endswith("]"):
+                host, port = value, "11434"
+            value = f"http://{host or 'localhost'}:{port}"
+        value = re.sub(rf"(?<=://){re.escape(_ANY_ADDRESS)}(?=[:/]|$)", "127.0.0.1", value)
+        return variable, value
+    return None
+
+
+@attrs.define
+class _Resolution:
+    """The checks of one provider that need its kind or the environment."""
+
+    name: str
+    path: str
+    provider: Provider
+    environ: Mapping[str, str]
+    faults: Faults
+
+    def at(self, key: str) -> str:
+        return under(self.path, key)
+
+    def sound(self, key: str) -> bool:
+        """Whether the check of the value alone had nothing to say."""
+        return self.at(key) not in self.faults.places
+
+    def kind(self) -> Kind | None:
+        word = self.provider.kind
+        if not self.sound("kind"):
+            return None
+        kind = KINDS.get(word)
+        if kind is None:
+            if not word:
+                problem = f"a kind is missing; known are {', '.join(KINDS)}"
+            else:
+                known = (*KINDS, *(cls.kind for cls in BALANCERS))
+                problem = f"no kind {quoted(word)}; {suggestion(word, known)}"
+                if word in known:
+                    problem = f"{word} is a kind of balancer; use its class"
+            self.faults.add(self.at("kind"), problem)
+        return kind
+
+    def unread(self, kind: Kind) -> None:
+        """Refuse settings that nothing would read for this kind."""
+        provider = self.provider
+        blank = Provider(kind.name)
+        names: list[str] = []
+        if kind.in_process:
+            names += _WIRE_ONLY
+        if kind.name != "custom":
+            names += ("cls", "options")
+        if kind.name != "simulated":
+            names += ("simulation",)
+        for field in attrs.fields(Provider):
+            if field.name in names and getattr(provider, field.name) != getattr(blank, field.name):
+                self.faults.add(
+                    self.at(key_of(field)),
+                    f"a provider of the kind {kind.name} has no use for it; leave it out",
+                )
+
+    def base_url(self, kind: Kind) -> str | None:
+        given = self.provider.base_url
+        if kind.in_process or not self.sound("base_url"):
+            return None
+        if given is not None:
+            return given.rstrip("/")
+        moved = url_from_environment(kind, self.environ)
+        if moved is not None:
+            variable, url = moved
+            problem = is_base_url(url)
+            if problem is not None:
+                self.faults.add(self.at("base_url"), f"environment variable {variable}: {problem}")
+            return url
+        if kind.base_url is None:
+            self.faults.add(
+                self.at("base_url"), f"missing; the kind {kind.name} needs the server's URL"
+            )
+        return kind.base_url
+
+    def key(self, kind: Kind) -> Secret | KeySource | None:
+        provider = self.provider
+        if kind.in_process or not (self.sound("api_key") and self.sound("api_key_env")):
+            return None
+        if provider.api_key is not None:
+            if provider.api_key_env is not None:
+                self.faults.add(self.at("api_key"), "given together with api_key_env; give one")
+            return provider.api_key
+        variable = provider.api_key_env or kind.key_variable
+        value = "" if variable is None else self.environ.get(variable, "").strip()
+        if value:
+            problem = key_problem(value)
+            if problem is not None:
+                self.faults.add(
+                    self.at("api_key_env"),
+                    f"environment variable {shown_variable(variable or '')}: {problem}",
+                )
+            return Secret(value)
+        if provider.enabled and (kind.key_required or provider.api_key_env is not None):
+            if variable is None:
+                problem = "missing; name the environment variable that holds the key"
+            else:
+                problem = (
+                    f"environment variable {shown_variable(variable)} is not set; "
+                    "export it or set api_key_env"
+                )
+            self.faults.add(self.at("api_key_env"), problem)
+        return None
+
+    def model(self, kind: Kind) -> str | None:
+        model = self.provider.model or kind.default_model
+        if model is None and not kind.in_process and self.sound("model"):
+            self.faults.add(
+                self.at("model"), f"missing; the kind {kind.name} has no model of its own"
+            )
+        return model
+
+    def custom(self, kind: Kind) -> object:
+        provider = self.provider
+        if kind.name != "custom" or not provider.enabled or not self.sound("options"):
+            return None
+        try:
+            return find_custom(provider.cls, provider.options)
+        except LookupError as error:
+            problem = str(error)
+        self.faults.add(self.at("class"), problem)
+        return None
+
+
+def resolve_provider(
+    name: str, path: str, provider: Provider, environ: Mapping[str, str], faults: Faults
+) -> ResolvedProvider | None:
+    """Make one provider whole; what is wrong goes to `faults`.
+
+    Gives ``None`` when its kind is unknown, so that nothing else can be said.
+    """
+    work = _Resolution(name, path, faults.mended(provider, path), environ, faults)
+    kind = work.kind()
+    if kind is None:
+        return None
+    work.unread(kind)
+    model = work.model(kind)
+    words = work.provider.capabilities
+    return ResolvedProvider(
+        name=name,
+        kind=kind,
+        model=model,
+        models=frozenset(word for word in (model, *work.provider.models) if word is not None),
+        base_url=work.base_url(kind),
+        key=work.key(kind),
+        capabilities=kind.capabilities
+        if words is None
+        else frozenset(word for word in words if isinstance(word, Capability)),
+        custom=work.custom(kind),
+        simulation=work.provider.simulation or Simulation(),
+        settings=provider,
+    )

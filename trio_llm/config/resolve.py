@@ -1,0 +1,167 @@
+"""The one check of a configuration, whether it was built in code or loaded."""
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import attrs
+
+from trio_llm.config.census import Census, Place, occurrences
+from trio_llm.config.faults import Faults
+from trio_llm.config.members import Membership, unknown_name
+from trio_llm.config.plan import Plan, ResolvedBalancer, ResolvedProvider
+from trio_llm.config.provider import resolve_provider
+from trio_llm.config.rules import faults_of, is_table, under
+from trio_llm.config.schema import BALANCERS, Fallback, Provider
+from trio_llm.config.tree import Config
+
+
+def _value_faults(config: Config, places: list[Place], faults: Faults) -> None:
+    faults.extend(faults_of(config, ""))
+    for place in places:
+        faults.extend(faults_of(place.node, place.path))
+        if not isinstance(place.node, Provider):
+            continue
+        cooldown = place.node.cooldown
+        path = under(place.path, "cooldown")
+        if not faults.touch(path) and cooldown.maximum < cooldown.initial:
+            faults.add(under(path, "maximum"), "less than initial; give as much or more")
+
+
+def _by_priority(config: Config) -> tuple[str, ...]:
+    if not is_table(config.providers):
+        return ()
+    # A fault in a priority is reported elsewhere; it must not stop the sorting.
+    enabled = [
+        (provider.priority if type(provider.priority) is int else 0, rank, name)
+        for rank, (name, provider) in enumerate(config.providers.items())
+        if isinstance(provider, Provider) and provider.enabled is not False  # pyright: ignore[reportUnnecessaryIsInstance]
+    ]
+    return tuple(name for _, _, name in sorted(enabled))
+
+
+def _broken(config: Config) -> frozenset[str]:
+    return frozenset(
+        str(key)
+        for table in (config.providers, config.balancers)
+        if is_table(table)
+        for key, entry in table.items()
+        if not isinstance(entry, (Provider, *BALANCERS))
+    )
+
+
+@attrs.define
+class _Check:
+    """The work on one configuration."""
+
+    config: Config
+    environ: Mapping[str, str]
+    faults: Faults
+    census: Census = attrs.field(init=False)
+
+    def run(self) -> Plan | None:
+        """Find every fault; give the plan, which is good only if there are none."""
+        config = self.config
+        seen = list(occurrences(config.providers, config.balancers, config.default))
+        # An object under two keys is two; one that is nested twice is one.
+        once: dict[tuple[str | None, int], Place] = {}
+        for place in seen:
+            once.setdefault((place.key, id(place.node)), place)
+        places = list(once.values())
+        _value_faults(config, places, self.faults)
+        self.census = Census(_broken(config))
+        self.census.take(places, self.faults)
+        membership = Membership(self.census, _by_priority(config), self.faults)
+        default = self._default(membership)
+        named = self.census.places
+        providers: dict[str, ResolvedProvider] = {}
+        for name, place in named.items():
+            if isinstance(place.node, Provider):
+                if place.key is not None and place.path.startswith("balancers."):
+                    continue
+                resolved = resolve_provider(name, place.path, place.node, self.environ, self.faults)
+                if resolved is not None:
+                    providers[name] = resolved
+            else:
+                membership.add(name, place)
+        self._look_at_default(default, membership)
+        order = membership.order()
+        heights: dict[str, int] = {}
+        balancers: dict[str, ResolvedBalancer] = {}
+        if self.faults.lines:
+            return None
+        for name in order:
+            settings = named[name].node
+            if not isinstance(settings, Provider):
+                balancers[name] = membership.resolve(name, settings, heights)
+                heights[name] = balancers[name].height
+        if default is None:
+            return None
+        return Plan(
+            MappingProxyType(providers), MappingProxyType(balancers), order, default, config
+        )
+
+    def _default(self, membership: Membership) -> str | None:
+        """Give the name of the default; make one where there is none."""
+        given = self.config.default
+        named = self.census.places
+        if given is not None:
+            return self.census.name_of(given) if self.census.has(given) else None
+        if "default" in named:
+            return "default"
+        balancers = [name for name, place in named.items() if not isinstance(place.node, Provider)]
+        inner = {
+            self.census.name_of(member)
+            for name in balancers
+            for member in getattr(named[name].node, "members", None) or ()
+            if self.census.has(member)
+        }
+        outer = [name for name in balancers if name not in inner]
+        if len(outer) == 1:
+            return outer[0]
+        enabled = membership.everyone
+        if len(enabled) == 1 and not balancers:
+            return enabled[0]
+        if enabled:
+            named["default"] = Place("default", Fallback(enabled))
+            return "default"
+        return None
+
+    def _look_at_default(self, default: str | None, membership: Membership) -> None:
+        given = self.config.default
+        if "default" in self.faults.places:
+            return
+        if isinstance(given, str) and not (self.census.has(given) or self.census.is_broken(given)):
+            self.faults.add("default", unknown_name(given, self.census))
+        elif default is not None and not membership.is_enabled(default):
+            self.faults.add("default", "the provider is not enabled; enable it, or name another")
+        elif default is None and not self.faults.lines:
+            self.faults.add("providers", "none is enabled; configure or enable one")
+
+
+def examine(config: Config, environ: Mapping[str, str], faults: Faults) -> Plan | None:
+    """Check a configuration; everything that is wrong goes to `faults`."""
+    return _Check(config, environ, faults).run()
+
+
+def check(
+    config: Config,
+    environ: Mapping[str, str] | None = None,
+    *,
+    source: str = "configuration",
+) -> Plan:
+    """Check a configuration and give what the runtime builds from it.
+
+    Args:
+        config: Built in code, or loaded.
+        environ: The environment variables; ``None`` means those of the process.
+        source: Where it came from, for the error.
+
+    Raises:
+        ConfigError: It cannot be used; the error lists every fault with its path.
+    """
+    faults = Faults()
+    plan = examine(config, os.environ if environ is None else environ, faults)
+    faults.raise_if_any(source)
+    assert plan is not None  # noqa: S101 - without a plan there is a fault
+    return plan

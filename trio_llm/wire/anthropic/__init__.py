@@ -1,0 +1,68 @@
+"""The dialect of Anthropic's Messages."""
+
+from collections.abc import Mapping
+
+from trio_llm.chat import Completion, Request
+from trio_llm.errors import ProviderError
+from trio_llm.wire.anthropic.parse import parse_request
+from trio_llm.wire.anthropic.replies import decode_reply
+from trio_llm.wire.anthropic.requests import encode_request
+from trio_llm.wire.anthropic.serve import MessageEncoder, encode_error, encode_reply
+from trio_llm.wire.anthropic.streams import MessageDecoder
+from trio_llm.wire.classify import classify
+from trio_llm.wire.dialect import Incoming, Outgoing, StreamDecoder, StreamEncoder
+
+
+class Anthropic:
+    """Messages, of the version 2023-06-01.
+
+    Left out, because the dialect lacks it: ``seed``, and ``metadata`` other than
+    ``user``. System messages move to the front, the only place there is for them;
+    turns of one role that follow each other become one turn. Without a limit
+    ``max_tokens`` is 4096. ``reasoning`` is an effort, or a number of tokens as a
+    budget, or ``none``. Identifiers of tool calls that other providers made are
+    mapped to the letters allowed here. The base URL ends with ``/v1``.
+    """
+
+    name = "anthropic"
+
+    def authenticate(self, key: str, /) -> dict[str, str]:
+        """Give the headers that carry the key."""
+        return {"x-api-key": key}
+
+    def encode(
+        self, request: Request, /, *, model: str, stream: bool, max_tokens: int | None = None
+    ) -> Outgoing:
+        """Write a request."""
+        return encode_request(request, model=model, stream=stream, max_tokens=max_tokens)
+
+    def decode(self, body: bytes, /) -> Completion:
+        """Read a whole response of status 200."""
+        return decode_reply(body)
+
+    def decoder(self) -> StreamDecoder:
+        """Make a decoder for one streamed response of status 200."""
+        return MessageDecoder()
+
+    def classify(
+        self, status: int, headers: Mapping[str, str], body: bytes, /, *, now: float
+    ) -> ProviderError:
+        """Turn an error response into the right class."""
+        return classify(status, headers, body, now=now)
+
+    def parse(self, path: str, body: bytes, /) -> Incoming:
+        """Read a request on the server's side; the path says nothing about it."""
+        del path
+        return parse_request(body)
+
+    def encode_reply(self, completion: Completion, /) -> bytes:
+        """Write a whole reply on the server's side."""
+        return encode_reply(completion)
+
+    def encoder(self, model: str, /) -> StreamEncoder:
+        """Make an encoder for one streamed reply on the server's side."""
+        return MessageEncoder(model)
+
+    def encode_error(self, status: int, message: str, /, *, code: str | None = None) -> bytes:
+        """Write an error body on the server's side."""
+        return encode_error(status, message, code)

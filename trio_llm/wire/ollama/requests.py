@@ -1,0 +1,106 @@
+"""Requests, as the client writes them."""
+
+from typing import Any
+
+from trio_llm.chat import Image, Message, Reasoning, Request, Text, Tool, ToolCall, ToolResult
+from trio_llm.errors import InvalidRequestError
+from trio_llm.wire.dialect import Outgoing
+from trio_llm.wire.images import to_base64
+from trio_llm.wire.ollama.names import DIALECT
+from trio_llm.wire.refusal import named_tool, placed_parts
+from trio_llm.wire.values import as_object, write_body
+
+_THINK = {"none": False, "false": False, "true": True}
+
+
+def encode_request(
+    request: Request, *, model: str, stream: bool, max_tokens: int | None = None
+) -> Outgoing:
+    """Write a request.
+
+    Raises:
+        InvalidRequestError: The dialect cannot express a part of it.
+    """
+    # Left out, `stream` would mean true.
+    body: dict[str, Any] = {"model": model, "messages": _messages(request), "stream": stream}
+    if named_tool(request) is not None or request.tool_choice == "required":
+        raise InvalidRequestError("tool_choice: this dialect cannot force a tool call")
+    if request.tools and request.tool_choice != "none":
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.reasoning is not None:
+        body["think"] = _THINK.get(request.reasoning, request.reasoning)
+    limit = max_tokens if request.max_tokens is None else request.max_tokens
+    optional = {
+        "num_predict": limit,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed,
+        "stop": list(request.stop) or None,
+    }
+    options = {name: value for name, value in optional.items() if value is not None}
+    extra = dict(request.extra.get(DIALECT, {}))
+    options.update(as_object(extra.pop("options", None)))
+    if options:
+        body["options"] = options
+    body.update(extra)
+    return Outgoing("/api/chat", write_body(body))
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+    }
+    return {"type": "function", "function": function}
+
+
+def _messages(request: Request) -> list[dict[str, Any]]:
+    names = {call.id: call.name for message in request.messages for call in message.tool_calls}
+    written: list[dict[str, Any]] = []
+    for index, message in enumerate(request.messages):
+        written.extend(_written(index, message, names))
+    return written
+
+
+def _written(index: int, message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = []
+    texts: list[str] = []
+    thoughts: list[str] = []
+    images: list[str] = []
+    calls: list[dict[str, Any]] = []
+    for place, part in placed_parts(index, message):
+        match part:
+            case Text(text):
+                texts.append(text)
+            case Image():
+                if part.content is None:
+                    raise InvalidRequestError(
+                        f"{place}: this dialect takes pictures by their bytes, not by address"
+                    )
+                images.append(to_base64(part))
+            case Reasoning():
+                if part.origin == DIALECT:
+                    thoughts.append(part.text)
+            case ToolCall():
+                function = {"name": part.name, "arguments": dict(part.arguments)}
+                calls.append({"id": part.id, "function": function})
+            case ToolResult():
+                results.append(_result(part, names))
+    body: dict[str, Any] = {"role": message.role, "content": "".join(texts)}
+    optional = {"thinking": "".join(thoughts), "images": images, "tool_calls": calls}
+    body |= {name: value for name, value in optional.items() if value}
+    return [*results, body] if texts or len(body) > 2 else results
+
+
+def _result(part: ToolResult, names: dict[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "role": "tool",
+        "content": f"Error: {part.content}" if part.is_error else part.content,
+        # Newer versions match by the identifier, older ones ignore it.
+        "tool_call_id": part.call_id,
+    }
+    name = part.name or names.get(part.call_id)
+    if name:
+        body["tool_name"] = name
+    return body

@@ -1,0 +1,65 @@
+"""The dialect of OpenAI's ``/chat/completions``, which most providers speak."""
+
+from collections.abc import Mapping
+
+from trio_llm.chat import Completion, Request
+from trio_llm.errors import ProviderError
+from trio_llm.wire.classify import classify
+from trio_llm.wire.dialect import Incoming, Outgoing, StreamDecoder, StreamEncoder
+from trio_llm.wire.openai_chat.parse import parse_request
+from trio_llm.wire.openai_chat.replies import decode_reply
+from trio_llm.wire.openai_chat.requests import encode_request
+from trio_llm.wire.openai_chat.serve import ChunkEncoder, encode_error, encode_reply
+from trio_llm.wire.openai_chat.streams import ChunkDecoder
+
+
+class OpenAIChat:
+    """Chat completions, tolerant of what the compatible servers make of them.
+
+    Sent: every field of a `Request`. ``metadata`` goes as it is, which OpenAI
+    itself accepts only together with ``store``. Reasoning is sent back where its
+    `Reasoning.opaque` says in which field. ``is_error`` of a tool result becomes
+    words. The base URL ends before ``/chat/completions``.
+    """
+
+    name = "openai_chat"
+
+    def authenticate(self, key: str, /) -> dict[str, str]:
+        """Give the headers that carry the key."""
+        return {"authorization": f"Bearer {key}"}
+
+    def encode(
+        self, request: Request, /, *, model: str, stream: bool, max_tokens: int | None = None
+    ) -> Outgoing:
+        """Write a request."""
+        return encode_request(request, model=model, stream=stream, max_tokens=max_tokens)
+
+    def decode(self, body: bytes, /) -> Completion:
+        """Read a whole response of status 200."""
+        return decode_reply(body)
+
+    def decoder(self) -> StreamDecoder:
+        """Make a decoder for one streamed response of status 200."""
+        return ChunkDecoder()
+
+    def classify(
+        self, status: int, headers: Mapping[str, str], body: bytes, /, *, now: float
+    ) -> ProviderError:
+        """Turn an error response into the right class."""
+        return classify(status, headers, body, now=now)
+
+    def parse(self, path: str, body: bytes, /) -> Incoming:
+        """Read a request on the server's side."""
+        return parse_request(path, body)
+
+    def encode_reply(self, completion: Completion, /) -> bytes:
+        """Write a whole reply on the server's side."""
+        return encode_reply(completion)
+
+    def encoder(self, model: str, /) -> StreamEncoder:
+        """Make an encoder for one streamed reply on the server's side."""
+        return ChunkEncoder(model)
+
+    def encode_error(self, status: int, message: str, /, *, code: str | None = None) -> bytes:
+        """Write an error body on the server's side."""
+        return encode_error(status, message, code)

@@ -1,0 +1,30 @@
+"""Error texts that are fit to be shown: short, on one line, without secrets."""
+
+import re
+
+_LIMIT = 500
+_SECRETS = (
+    # The prefixes that providers give their keys so that scanners find them.
+    re.compile(
+        r"()\b(?:(?:sk|pk|rk)-[\w*.-]{4,}"
+        r"|(?:hf|gsk|csk|r8|fw|pplx|xai|nvapi|tgp|dapi)[_-][\w*.-]{6,}"
+        r"|AIza[\w-]{10,}|AKIA[A-Z0-9]{8,}|eyJ[\w-]{8,}(?:\.[\w-]+)*)"
+    ),
+    # Whatever stands where a key is named.
+    re.compile(r"(\bbearer\s+)[^\s\"',;]+", re.IGNORECASE),
+    re.compile(
+        r"(\b(?:x-)?(?:goog-)?api[-_ ]?key(?: provided)?[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"([?&](?:key|token)=)[^\s\"'&]+", re.IGNORECASE),
+)
+
+
+def presentable(text: str) -> str:
+    """Give `text` on one line of at most 500 characters, with what looks like a key masked."""
+    # Far more than is kept, so that a key cut in the middle is masked all the same.
+    text = " ".join(text[: 8 * _LIMIT].split())
+    for secret in _SECRETS:
+        text = secret.sub(r"\1[redacted]", text)
+    text = "".join([char if char.isprintable() else "?" for char in text])
+    return text if len(text) <= _LIMIT else text[: _LIMIT - 3] + "..."

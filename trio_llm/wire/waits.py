@@ -1,0 +1,94 @@
+"""How long a provider asks to wait: the forms that error responses use.
+
+Only for error responses: some providers send ``retry-after`` with successes too.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_TERM = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)", re.ASCII)
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|h|m|s))+", re.ASCII)
+_IN_TEXT = re.compile(
+    r"(?:try again|retry) (?:in|after) "
+    r"((?:\d+(?:\.\d+)?(?:ms|us|µs|ns|h|m|s))+|\d+(?:\.\d+)?(?= ?sec)|\d+(?:\.\d+)?(?= ?min))"
+    r"( ?min)?",
+    re.IGNORECASE | re.ASCII,
+)
+_NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
+
+
+def parse_duration(text: str) -> float | None:
+    """Give the seconds of a Go duration such as ``6m0s``, ``2m59.56s`` or ``130ms``."""
+    text = text.strip()
+    if not _DURATION.fullmatch(text):
+        return None
+    return _finite(sum(float(number) * _UNITS[unit] for number, unit in _TERM.findall(text)))
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Give the seconds of a ``Retry-After`` header: a number, a duration or an HTTP date.
+
+    Args:
+        value: The header's value.
+        now: Wall-clock time in seconds since the epoch.
+    """
+    value = value.strip()
+    if _NUMBER.fullmatch(value):
+        return _finite(float(value))
+    duration = parse_duration(value)
+    if duration is not None:
+        return duration
+    try:
+        moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return _finite(max(0.0, moment.timestamp() - now))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def retry_after(
+    headers: Mapping[str, str], texts: Iterable[str], delays: Iterable[str], now: float
+) -> float | None:
+    """Find the wait that an error response asks for.
+
+    Args:
+        headers: Response headers, names in lower case.
+        texts: What the error says, in words.
+        delays: Durations that the body states in fields of their own
+            (``google.rpc.RetryInfo``).
+        now: Wall-clock time in seconds since the epoch.
+
+    Returns:
+        Seconds, or ``None`` where nothing says.
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    # Azure sends "0" beside a retry-after that is not: zero says nothing.
+    if _NUMBER.fullmatch(milliseconds) and float(milliseconds) > 0:
+        return _finite(float(milliseconds) / 1000)
+    if "retry-after" in headers:
+        wait = parse_retry_after(headers["retry-after"], now)
+        if wait is not None:
+            return wait
+    for delay in delays:
+        wait = parse_duration(delay)
+        if wait is not None:
+            return wait
+    for text in texts:
+        found = _IN_TEXT.search(text)
+        if found is None:
+            continue
+        wait = parse_duration(found[1])
+        if wait is not None:
+            return wait
+        if _NUMBER.fullmatch(found[1]):
+            return _finite(float(found[1]) * (60 if found[2] else 1))
+    return None
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
