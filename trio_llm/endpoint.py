@@ -109,6 +109,10 @@ class Switchboard:
             raise self.finished(call, node, refusal.error(node.name)) from None
         return ask
 
+    def closing_time(self) -> float:
+        """When a call that is given up now must be gone, on Trio's clock."""
+        return trio.current_time() + self.close_deadline
+
     def finished(self, call: Call, node: Node, error: LLMError) -> LLMError:
         """Record that a call failed; give the error, with the attempts."""
         error.attempts = call.attempts
@@ -201,7 +205,7 @@ class Endpoint:
             await ask.wait_settled()
         except trio.Cancelled:
             if ask.stamp >= trio.current_time():
-                await see_off(ask, node, "the caller was cancelled", board.close_deadline)
+                await see_off(ask, node, "the caller was cancelled", board.closing_time())
                 board.given_up(call, node)
                 raise
             # Decided before the cancellation: the clean-up is bounded, the reply stands,
@@ -209,7 +213,7 @@ class Endpoint:
             with trio.CancelScope(shield=True):
                 await ask.wait_settled()
         except BaseException:
-            await see_off(ask, node, "the caller was interrupted", board.close_deadline)
+            await see_off(ask, node, "the caller was interrupted", board.closing_time())
             board.given_up(call, node)
             raise
         if ask.value is not None:
@@ -255,7 +259,7 @@ class Endpoint:
             yield ReplyStream(ask, ask.value, to_reply, failed)
         finally:
             if not ask.settled:
-                await see_off(ask, node, "the caller left the stream", board.close_deadline)
+                await see_off(ask, node, "the caller left the stream", board.closing_time())
             if not ended:
                 board.given_up(call, node)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 
 import attrs
+import trio
 
 from trio_llm.chat import Delta, Finished, Reply, StreamEvent, TextDelta
 from trio_llm.errors import LLMError, ProviderCrashedError
@@ -65,8 +66,13 @@ class ReplyStream:
         return await self._end()
 
     async def _end(self) -> Finished:
-        """Everything has been given: wait until nothing runs any more, then conclude."""
-        await self._ask.wait_settled()
+        """Everything has been given: wait until nothing runs any more, then conclude.
+
+        The outcome is known, so a deadline that passes during the clean-up, which is
+        bounded, does not take it away.
+        """
+        with trio.CancelScope(shield=True):
+            await self._ask.wait_settled()
         self._ended = True
         if self._answer.completion is not None:
             self._reply = self._to_reply(self._answer)

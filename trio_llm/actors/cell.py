@@ -172,6 +172,8 @@ class Cell(Generic[P, V]):
                             break
                     else:
                         break
+        except Exception as error:  # noqa: BLE001 - what cut jobs raised on their way out
+            self._lifecycle.actor_crashed(self.name, error)
         finally:
             self._close()
         if not started:

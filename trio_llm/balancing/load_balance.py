@@ -32,12 +32,12 @@ class RoundRobin:
     _rotation: Rotation = attrs.field(factory=Rotation, init=False)
 
     def order(self, _turn: Turn, names: list[str]) -> list[str]:
-        """Start with the member behind the last one."""
+        """Start with the member that has waited longest."""
         return self._rotation.order(names)
 
-    def took(self, names: list[str], name: str) -> None:
+    def took(self, _names: list[str], name: str) -> None:
         """Pass the turn on."""
-        self._rotation.took(names, name)
+        self._rotation.took(name)
 
 
 @attrs.define

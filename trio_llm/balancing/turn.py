@@ -24,13 +24,12 @@ _REFUSED = {
 }
 
 
-async def see_off(ask: Ask, node: Node, reason: str, close_deadline: float) -> None:
-    """Cancel an ask and wait until it is gone, at most `close_deadline` seconds.
+async def see_off(ask: Ask, node: Node, reason: str, deadline: float) -> None:
+    """Cancel an ask and wait until it is gone, at most until `deadline` (Trio's clock).
 
     A node of height h waits h steps of the clock longer than a provider, so that
     the one nearest to the culprit is the one that reports it.
     """
-    deadline = trio.current_time() + close_deadline
     for _ in range(node.height):
         deadline = math.nextafter(deadline, math.inf)
     if await dismiss(ask, reason, deadline) or node.height:
@@ -44,10 +43,17 @@ async def see_off(ask: Ask, node: Node, reason: str, close_deadline: float) -> N
 
 @attrs.define(eq=False)
 class Branch:
-    """A member that has been asked."""
+    """A member that has been asked.
+
+    Attributes:
+        candidate: The member.
+        ask: The envelope that it was given.
+        dismissed: Whether it is being, or has been, seen off; that is done once.
+    """
 
     candidate: Candidate
     ask: Ask
+    dismissed: bool = attrs.field(default=False, init=False)
 
     @property
     def error(self) -> LLMError | None:
@@ -139,12 +145,14 @@ class Turn:
         return self.ask.cancel_reason or "the balancer stopped"
 
     async def dismiss(self, branches: Iterable[Branch], reason: str) -> None:
-        """Cancel members, all before the first wait, and see them gone."""
-        leaving = [branch for branch in branches if not branch.ask.settled]
+        """Cancel members, all before the first wait, and see them gone in one deadline."""
+        leaving = [b for b in branches if not (b.dismissed or b.ask.settled)]
         for branch in leaving:
+            branch.dismissed = True
             branch.ask.cancel(reason)
+        deadline = trio.current_time() + self.close_deadline
         for branch in leaving:
-            await see_off(branch.ask, branch.candidate.node, reason, self.close_deadline)
+            await see_off(branch.ask, branch.candidate.node, reason, deadline)
 
     def answer(self, branch: Branch, metadata: dict[str, Any]) -> None:
         """Let a member's answer through: upwards first, clean-up after."""

@@ -87,7 +87,7 @@ def ask(
         name = via
         if race is not None:
             loaded, name = _with_race(loaded, race)
-        conversation = _Conversation(terminal, verbose=verbose, as_json=as_json)
+        conversation = _Conversation(terminal, verbose, as_json)
         async with open_runtime(loaded) as runtime:
             endpoint = runtime if name is None else runtime.provider(name)
             await conversation.hold(runtime, endpoint, request, streaming=not no_stream)
@@ -132,17 +132,17 @@ def _with_race(config: Config, names: str) -> tuple[Config, str]:
 class _Conversation:
     """One question and its answer, written where they belong."""
 
-    _terminal: Terminal
-    _verbose: bool = attrs.field(kw_only=True)
-    _as_json: bool = attrs.field(kw_only=True)
+    terminal: Terminal
+    verbose: bool
+    as_json: bool
 
     async def hold(
         self, runtime: Runtime, endpoint: Endpoint, request: Request, *, streaming: bool
     ) -> None:
         """Ask, write the answer, and say how it came about."""
-        terminal = self._terminal
+        terminal = self.terminal
         try:
-            if self._as_json or not streaming:
+            if self.as_json or not streaming:
                 reply = await endpoint.generate(request)
             else:
                 reply = await self._stream(endpoint, request)
@@ -150,7 +150,7 @@ class _Conversation:
             terminal.end_answer()
             self._show_attempts(runtime, error)
             raise
-        if self._as_json:
+        if self.as_json:
             terminal.document(as_data(reply))
         else:
             if not streaming:
@@ -163,13 +163,13 @@ class _Conversation:
         async with endpoint.stream(request) as stream:
             async for event in stream:
                 if isinstance(event, TextDelta):
-                    self._terminal.answer(event.text)
+                    self.terminal.answer(event.text)
             return stream.reply
 
     def _show_attempts(self, runtime: Runtime, outcome: Reply | LLMError) -> None:
-        if not self._verbose:
+        if not self.verbose:
             return
         kinds = {status.name: status.kind for status in runtime.status() if status.members}
         tree = attempt_tree(outcome.attempts, kinds)
         if tree is not None:
-            self._terminal.remark(tree)
+            self.terminal.remark(tree)

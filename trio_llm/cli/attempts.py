@@ -46,7 +46,9 @@ def summary(reply: Reply) -> Text:
         facts.append(f"finish reason {reply.finish_reason}")
     facts.extend(_others(reply.attempts))
     model = "" if reply.model == reply.provider else f" ({printable(reply.model)})"
-    return Text.assemble(("✓ ", "green"), (reply.provider, "bold"), f"{model} · {' · '.join(facts)}")
+    return Text.assemble(
+        ("✓ ", "green"), (reply.provider, "bold"), f"{model} · {' · '.join(facts)}"
+    )
 
 
 def attempt_line(attempt: Attempt) -> Text:

@@ -22,7 +22,7 @@ _REMEDIES: dict[type[errors.ProviderError], str] = {
     errors.OverloadedError: "try again in a while, or race several providers with --race",
     errors.ServerError: "try again in a while, or race several providers with --race",
     errors.ProviderTimeoutError: "raise the limit under `timeouts`, or race it with --race",
-    errors.ConnectionFailedError: "is it running, and the address right? `trio-llm status` shows it",
+    errors.ConnectionFailedError: "is the server up? `trio-llm status` shows its address",
     errors.MalformedResponseError: "is base_url the address of an API of that kind?",
     errors.StreamInterruptedError: "ask again; only a part of the answer arrived",
     errors.ProviderCrashedError: "the code of this provider raised; --debug shows where",
@@ -73,7 +73,9 @@ def _line(error: errors.LLMError, parent: str | None) -> Text:
 def _grow(tree: Tree, error: errors.AllProvidersFailed) -> None:
     for cause in error.exceptions:
         if isinstance(cause, errors.AllProvidersFailed):
-            label = Text.assemble((cause.balancer or "balancer", "bold"), ": all its members failed")
+            label = Text.assemble(
+                (cause.balancer or "balancer", "bold"), ": all its members failed"
+            )
             _grow(tree.add(label), cause)
         elif isinstance(cause, errors.LLMError):  # pyright: ignore[reportUnnecessaryIsInstance]
             tree.add(_line(cause, None))

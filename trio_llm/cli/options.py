@@ -45,5 +45,4 @@ def debug_of(context: typer.Context) -> bool:
 def examples(*lines: str) -> str:
     """Give the end of a command's help: examples, one on a line, and the exit codes."""
     shown = "\n".join(f"  [cyan]{line}[/cyan]" for line in lines)
-    # A paragraph that begins with a backspace keeps its lines.
-    return f"\b\n[bold]Examples[/bold]\n{shown}\n\n[dim]{EXIT_CODES}[/dim]"
+    return f"[bold]Examples[/bold]\n{shown}\n\n[dim]{EXIT_CODES}[/dim]"

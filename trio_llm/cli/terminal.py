@@ -12,9 +12,7 @@ from rich.text import Text
 _WIDE = 160
 """Columns of a table that goes into a file or a pipe, where nothing wraps."""
 
-_CONTROL = {
-    code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)
-}
+_CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
 
 
 def printable(text: str) -> str:

@@ -86,7 +86,8 @@ class Simulation:
     Args:
         latency: Seconds before the first piece of the answer.
         jitter: Up to this many seconds more, drawn for each call.
-        text: What it answers; ``None`` means that it repeats the prompt.
+        text: What it answers; ``None`` means a line with its name and
+            the prompt in it.
         chunks: Into how many pieces a stream cuts the answer.
         gap: Seconds between two pieces.
         failure_rate: Share of the calls that fail, 0 to 1.

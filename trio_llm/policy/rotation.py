@@ -7,18 +7,23 @@ import attrs
 
 @attrs.define
 class Rotation:
-    """Plain round robin over a declared order."""
+    """Plain round robin: the turn is with the one that has waited longest.
 
-    _next: int = attrs.field(default=0, init=False)
+    Over a fixed row that is the declared order, again and again. It stays fair when
+    some cannot take their turn, and when calls differ in who may serve them.
+    """
+
+    _turns: int = attrs.field(default=0, init=False)
+    _last: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
 
     def order(self, names: Sequence[str]) -> list[str]:
-        """Give all names, starting with the one whose turn it is."""
-        start = self._next % len(names)
-        return [*names[start:], *names[:start]]
+        """Give all names, the one whose turn it is first; ties in declared order."""
+        return sorted(names, key=lambda name: self._last.get(name, 0))
 
-    def took(self, names: Sequence[str], name: str) -> None:
-        """Say who took the call; the turn passes to the one behind it."""
-        self._next = (names.index(name) + 1) % len(names)
+    def took(self, name: str) -> None:
+        """Say who took the call; its next turn comes after everybody else's."""
+        self._turns += 1
+        self._last[name] = self._turns
 
 
 @attrs.define

@@ -78,7 +78,7 @@ class EventStream:
     def _field(self, line: bytes) -> None:
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
-            self._size += len(value)
+            self._size += len(value) + 1
             if self._size > self._limit:
                 msg = f"an event of the stream is larger than {self._limit} bytes"
                 raise MalformedResponseError(msg, phase="stream")

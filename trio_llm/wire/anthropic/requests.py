@@ -25,6 +25,33 @@ _DEFAULT_MAX_TOKENS = 4096
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
+class _CallNames:
+    """Identifiers of tool calls as the provider accepts them: few letters, each used once.
+
+    Those that other providers made have other letters, and those that were made
+    up for a dialect without any repeat from turn to turn.
+    """
+
+    def __init__(self) -> None:
+        self._current: dict[str, str] = {}
+        self._used: set[str] = set()
+
+    def new(self, call_id: str) -> str:
+        """Give the identifier of a call."""
+        plain = name = _NOT_IN_ID.sub("_", call_id) or "call"
+        number = 1
+        while name in self._used:
+            number += 1
+            name = f"{plain}_{number}"
+        self._used.add(name)
+        self._current[call_id] = name
+        return name
+
+    def current(self, call_id: str) -> str:
+        """Give the identifier of the latest call that has this one."""
+        return self._current.get(call_id) or _NOT_IN_ID.sub("_", call_id) or "call"
+
+
 def encode_request(
     request: Request, *, model: str, stream: bool, max_tokens: int | None = None
 ) -> Outgoing:
@@ -96,8 +123,9 @@ def _tool_choice(request: Request) -> dict[str, Any] | None:
 def _conversation(request: Request) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     system: list[dict[str, Any]] = []
     messages: list[dict[str, Any]] = []
+    names = _CallNames()
     for index, message in enumerate(request.messages):
-        blocks = _blocks(index, message)
+        blocks = _blocks(index, message, names)
         if message.role == "system":
             system.extend(blocks)
             continue
@@ -121,16 +149,16 @@ def _is_not_result(block: dict[str, Any]) -> bool:
     return bool(block["type"] != "tool_result")
 
 
-def _blocks(index: int, message: Message) -> list[dict[str, Any]]:
+def _blocks(index: int, message: Message, names: _CallNames) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     for _, part in placed_parts(index, message):
-        block = _block(part)
+        block = _block(part, names)
         if block is not None:
             blocks.append(block)
     return blocks
 
 
-def _block(part: Part) -> dict[str, Any] | None:
+def _block(part: Part, names: _CallNames) -> dict[str, Any] | None:
     match part:
         case Text(text):
             # An empty text block is refused by the provider.
@@ -140,14 +168,14 @@ def _block(part: Part) -> dict[str, Any] | None:
         case ToolCall():
             return {
                 "type": "tool_use",
-                "id": tool_id(part.id),
+                "id": names.new(part.id),
                 "name": part.name,
                 "input": dict(part.arguments),
             }
         case ToolResult():
             result: dict[str, Any] = {
                 "type": "tool_result",
-                "tool_use_id": tool_id(part.call_id),
+                "tool_use_id": names.current(part.call_id),
                 "content": part.content,
             }
             if part.is_error:
@@ -155,11 +183,6 @@ def _block(part: Part) -> dict[str, Any] | None:
             return result
         case Reasoning():
             return _reasoning(part)
-
-
-def tool_id(call_id: str) -> str:
-    """Give an identifier that the provider accepts, for one that another provider made."""
-    return _NOT_IN_ID.sub("_", call_id) or "call"
 
 
 def _source(part: Image) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:
-    names = {call.id: call.name for message in request.messages for call in message.tool_calls}
+    # By the latest call: identifiers that were made up here repeat from turn to turn.
+    names: dict[str, str] = {}
     written: list[dict[str, Any]] = []
     for index, message in enumerate(request.messages):
         written.extend(_written(index, message, names))
@@ -83,6 +84,7 @@ def _written(index: int, message: Message, names: dict[str, str]) -> list[dict[s
                 if part.origin == DIALECT:
                     thoughts.append(part.text)
             case ToolCall():
+                names[part.id] = part.name
                 function = {"name": part.name, "arguments": dict(part.arguments)}
                 calls.append({"id": part.id, "function": function})
             case ToolResult():

@@ -91,7 +91,10 @@ def _message(value: Any, place: str) -> Message:
     if role == "tool":
         call_id = expect_text(fields.get("tool_call_id"), f"{place}.tool_call_id")
         text = "".join([part.text for part in _parts(content, place) if isinstance(part, Text)])
-        return Message("tool", ToolResult(call_id, text, name=fields.get("name")))
+        name = fields.get("name")
+        if name is not None:
+            name = expect_text(name, f"{place}.name")
+        return Message("tool", ToolResult(call_id, text, name=name))
     parts = _parts(content, place)
     if role == "assistant":
         parts = [*_reasoning(fields), *parts, *_calls(fields, place)]

@@ -1,0 +1,316 @@
+"""What a call through the runtime costs, beside a bare call in the same run.
+
+``python -m tests.benchmarks.run`` prints the tables; ``--markdown`` prints them as
+they stand in the README. CPU time is that of the client's process alone. Run it
+on a quiet machine: other work on the same cores shows in the figures.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import trio
+import trustme
+from rich.console import Console
+from rich.table import Table
+
+import trio_llm
+from tests.benchmarks.bare import QUESTION, async_client, h11_client
+from tests.benchmarks.measure import Call, cpu_per_call, resident, server
+from tests.benchmarks.server import CHUNKS
+from trio_llm import Config, Fallback, Provider, Race
+from trio_llm.config import Member
+from trio_llm.testing import Answers, Fails, ScriptedProvider, Stalls
+
+Row = tuple[str, ...]
+LEVELS = ((1, 0.0, 600), (64, 0.05, 1280), (256, 0.3, 1024), (1000, 1.0, 3000))
+
+
+def upstream(name: str, port: int, *, scheme: str = "http", **settings: object) -> Provider:
+    """Give a provider that asks the waiting upstream."""
+    return Provider(
+        "openai_compatible",
+        name,
+        base_url=f"{scheme}://127.0.0.1:{port}/v1",
+        model=str(settings.pop("model", "bench")),
+        max_concurrency=4096,
+        mailbox=4096,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+@asynccontextmanager
+async def through(member: Member) -> AsyncGenerator[Call, None]:
+    """Give a call through a runtime with this default."""
+    async with trio_llm.open_runtime(Config(default=member)) as llm:
+
+        async def call() -> object:
+            return (await llm.generate("hi")).text
+
+        yield call
+
+
+async def http_calls() -> list[Row]:
+    """Measure plain HTTP calls at rising concurrency."""
+    rows: list[Row] = []
+    alone = 0.0
+    for concurrency, delay, calls in LEVELS:
+        with server(delay) as port:
+            url = f"http://127.0.0.1:{port}/v1"
+            figures: dict[str, float | None] = {"post": None}
+            if concurrency < 1000:  # above that one client's pool does not finish
+                async with async_client(url, concurrency) as call:
+                    figures["post"] = await cpu_per_call(
+                        call, calls=calls, concurrency=concurrency
+                    )
+            async with h11_client(port) as call:
+                figures["h11"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
+            async with through(upstream("one", port)) as call:
+                figures["one"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
+            balancer = Fallback([upstream("one", port), upstream("two", port)], mailbox=4096)
+            async with through(balancer) as call:
+                figures["balancer"] = await cpu_per_call(
+                    call, calls=calls, concurrency=concurrency
+                )
+            race = Race([upstream(name, port) for name in ("one", "two", "three")], mailbox=4096)
+            if concurrency < 1000:  # three thousand sockets say nothing new
+                async with through(race) as call:
+                    figures["race"] = await cpu_per_call(
+                        call, calls=calls // 2, concurrency=concurrency
+                    )
+        balancer_cost = figures["balancer"] or 0.0
+        alone = alone or balancer_cost
+        rows.append(
+            (
+                str(concurrency),
+                _micro(figures["post"]),
+                _micro(figures["h11"]),
+                _micro(figures["one"]),
+                _micro(balancer_cost),
+                _micro(figures.get("race")),
+                f"{1e6 / balancer_cost:,.0f}",
+                _ratio(balancer_cost, figures["post"]),
+                f"{balancer_cost / alone:.2f}",
+            )
+        )
+    return rows
+
+
+def _micro(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _ratio(value: float, bare: float | None) -> str:
+    return "–" if bare is None else f"{value / bare:.2f}"
+
+
+async def router() -> list[Row]:
+    """Measure the actors alone, over providers in this process."""
+
+    def scripted(name: str, script: Answers | Fails | Stalls) -> Provider:
+        return Provider(
+            "custom",
+            name,
+            cls=ScriptedProvider(script),
+            cooldown=trio_llm.CooldownSettings(after_failures=10**9),
+        )
+
+    answer = Answers()
+    cases: dict[str, tuple[Member, int]] = {
+        "one provider": (scripted("a", answer), 60),
+        "fallback, the primary answers": (
+            Fallback([scripted("a", answer), scripted("b", answer)]),
+            60,
+        ),
+        "fallback, the second answers": (
+            Fallback([scripted("a", Fails()), scripted("b", answer)]),
+            120,
+        ),
+        "race of three, all answer": (
+            Race([scripted("a", answer), scripted("b", answer), scripted("c", answer)]),
+            150,
+        ),
+        "race of three, two are cancelled": (
+            Race([scripted("a", answer), scripted("b", Stalls()), scripted("c", Stalls())]),
+            150,
+        ),
+    }
+    rows: list[Row] = []
+    for name, (member, target) in cases.items():
+        async with through(member) as call:
+            cost = await cpu_per_call(call, calls=2000, concurrency=1, rounds=5)
+        rows.append((name, f"{cost:.0f}", str(target)))
+    return rows
+
+
+async def streams() -> list[Row]:
+    """Measure one streamed chunk in a burst."""
+    rounds = 20
+    with server(0.0) as port:
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        transport = httpx.AsyncHTTPTransport()
+
+        async def bare() -> None:
+            request = httpx.Request("POST", url, json={**QUESTION, "stream": True})
+            response = await transport.handle_async_request(request)
+            count = 0
+            async for _ in response.aiter_raw():
+                count += 1
+            await response.aclose()
+
+        plain = await cpu_per_call(bare, calls=rounds, concurrency=1) / CHUNKS
+        await transport.aclose()
+        member = Fallback([upstream("one", port), upstream("two", port)])
+        async with trio_llm.open_runtime(Config(default=member)) as llm:
+
+            async def ours() -> None:
+                async with llm.stream("hi") as reply:
+                    async for _ in reply:
+                        pass
+
+            through_balancer = await cpu_per_call(ours, calls=rounds, concurrency=1) / CHUNKS
+    return [
+        ("bare transport, bytes only", f"{plain:.1f}", "–"),
+        ("through a balancer, decoded", f"{through_balancer:.1f}", "20"),
+    ]
+
+
+async def memory() -> list[Row]:
+    """Measure the resident memory of a call in flight."""
+    count = 1000
+    with server(3600.0) as port:
+        member = Fallback([upstream("one", port)], mailbox=4096)
+        async with trio_llm.open_runtime(Config(default=member)) as llm:
+
+            async def ask() -> None:
+                await llm.generate("hi")
+
+            async def in_flight(number: int) -> int:
+                async with trio.open_nursery() as nursery:
+                    before = resident()
+                    for _ in range(number):
+                        nursery.start_soon(ask)
+                    while llm.status()[0].in_flight < number:
+                        await trio.lowlevel.checkpoint()
+                    await trio.sleep(1.0)
+                    used = resident() - before
+                    nursery.cancel_scope.cancel()
+                return used
+
+            await in_flight(20)
+            used = await in_flight(count)
+    return [("a call in flight, plain HTTP", f"{used / count / 1000:.1f}", "30")]
+
+
+def imports() -> list[Row]:
+    """Measure the import, in processes of its own."""
+    program = (
+        "import time; start = time.perf_counter(); import trio_llm; "
+        "print((time.perf_counter() - start) * 1e3)"
+    )
+    times = [
+        float(subprocess.check_output([sys.executable, "-c", program]))  # noqa: S603 - ours
+        for _ in range(7)
+    ]
+    return [("import trio_llm", f"{statistics.median(times):.0f}", "200")]
+
+
+async def tls() -> list[Row]:
+    """Measure TLS: a call, and a race whose cancelled loser must connect anew."""
+    rows: list[Row] = []
+    authority = trustme.CA()
+    with TemporaryDirectory() as folder:
+        certificate = str(Path(folder, "server.pem"))
+        trusted = str(Path(folder, "ca.pem"))
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+        authority.cert_pem.write_to_path(trusted)
+        for scheme, pem in (("http", None), ("https", certificate)):
+            with server(0.0, pem) as port:
+                safe = {"scheme": scheme, "verify": trusted if pem else True}
+                async with through(upstream("one", port, **safe)) as call:
+                    one = await cpu_per_call(call, calls=400, concurrency=1)
+                race = Race(
+                    [upstream("one", port, **safe), upstream("two", port, model="never", **safe)]
+                )
+                async with through(race) as call:
+                    raced = await cpu_per_call(call, calls=200, concurrency=1)
+            rows.append((scheme, f"{one:.0f}", f"{raced:.0f}"))
+    return rows
+
+
+def show(title: str, columns: Row, rows: list[Row], *, markdown: bool) -> None:
+    """Print a table for people, or as Markdown."""
+    if markdown:
+        lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+        lines += [" | ".join(row) for row in rows]
+        print(f"\n**{title}**\n\n" + "\n".join(f"| {line} |" for line in lines))  # noqa: T201 - its purpose
+        return
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+Section = tuple[str, Row, Callable[[], list[Row]]]
+
+SECTIONS: dict[str, Section] = {
+    "http": (
+        "One call over plain HTTP, µs of CPU",
+        (
+            "in flight",
+            "AsyncClient.post",
+            "bare h11",
+            "one provider",
+            "balancer",
+            "race of three",
+            "balancer calls per CPU-second",
+            "balancer / post",
+            "balancer / itself at 1",
+        ),
+        lambda: trio.run(http_calls),
+    ),
+    "router": (
+        "The actors alone, in-process providers, µs of CPU",
+        ("call", "µs", "target"),
+        lambda: trio.run(router),
+    ),
+    "streams": (
+        "One streamed chunk in a burst, µs of CPU",
+        ("client", "µs", "target"),
+        lambda: trio.run(streams),
+    ),
+    "memory": ("Memory, kB", ("what", "kB", "target"), lambda: trio.run(memory)),
+    "imports": ("Import, ms", ("what", "ms", "target"), imports),
+    "tls": (
+        "TLS on loopback, µs of CPU",
+        ("scheme", "one call", "race with a cancelled loser"),
+        lambda: trio.run(tls),
+    ),
+}
+
+
+def main() -> None:
+    """Measure the sections asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
+    parser.add_argument("--markdown", action="store_true")
+    given = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    started = time.perf_counter()
+    for name in given.sections or SECTIONS:
+        title, columns, measure = SECTIONS[name]
+        show(title, columns, measure(), markdown=given.markdown)
+    print(f"\nmeasured in {time.perf_counter() - started:.0f} s")  # noqa: T201 - its purpose
+
+
+if __name__ == "__main__":
+    main()
