@@ -152,10 +152,10 @@ def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:
     custom = resolved.custom
     if isinstance(custom, type):
         options = dict(resolved.settings.options)
-        return CustomBackend(lambda: custom(**options))
+        return CustomBackend(lambda: custom(**options), resolved.model)
     if is_backend(custom):
         return custom
-    return CustomBackend(lambda: custom)
+    return CustomBackend(lambda: custom, resolved.model)
 
 
 def _balancer(

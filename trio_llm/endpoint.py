@@ -21,6 +21,8 @@ from trio_llm.providers.status import ProviderStatus
 from trio_llm.providers.visit import Answer, Ask, Call, Visit
 from trio_llm.streaming import ReplyStream
 
+_NO_USAGE = Usage()
+
 Prompt: TypeAlias = str | Message | Sequence[Message] | Request
 
 
@@ -128,7 +130,7 @@ class Switchboard:
         return Reply(
             message=completion.message,
             finish_reason=completion.finish_reason,
-            usage=completion.usage or Usage(),
+            usage=completion.usage or _NO_USAGE,
             provider=answer.provider,
             model=completion.model or answer.model,
             latency=answer.finished - call.started,

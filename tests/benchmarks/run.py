@@ -28,7 +28,6 @@ from tests.benchmarks.measure import Call, cpu_per_call, resident, server
 from tests.benchmarks.server import CHUNKS
 from trio_llm import Config, Fallback, Provider, Race
 from trio_llm.config import Member
-from trio_llm.testing import Answers, Fails, ScriptedProvider, Stalls
 
 Row = tuple[str, ...]
 LEVELS = ((1, 0.0, 600), (64, 0.05, 1280), (256, 0.3, 1024), (1000, 1.0, 3000))
@@ -112,34 +111,58 @@ def _ratio(value: float, bare: float | None) -> str:
     return "–" if bare is None else f"{value / bare:.2f}"
 
 
+COMPLETION = trio_llm.Completion(trio_llm.Message("assistant", "hi"))
+
+
+class Instant:
+    """Answers at once."""
+
+    async def generate(self, _request: trio_llm.Request) -> trio_llm.Completion:
+        """Give the same completion every time."""
+        return COMPLETION
+
+
+class Failing:
+    """Fails at once."""
+
+    async def generate(self, _request: trio_llm.Request) -> str:
+        """Raise a new error every time."""
+        raise trio_llm.ServerError("out of order")
+
+
+class Stalling:
+    """Never answers."""
+
+    async def generate(self, _request: trio_llm.Request) -> str:
+        """Wait to be cancelled."""
+        await trio.sleep_forever()
+        return ""
+
+
 async def router() -> list[Row]:
     """Measure the actors alone, over providers in this process."""
 
-    def scripted(name: str, script: Answers | Fails | Stalls) -> Provider:
-        return Provider(
-            "custom",
-            name,
-            cls=ScriptedProvider(script),
-            cooldown=trio_llm.CooldownSettings(after_failures=10**9),
-        )
+    def local(name: str, provider: object) -> Provider:
+        tireless = trio_llm.CooldownSettings(after_failures=10**9)
+        return Provider("custom", name, cls=provider, cooldown=tireless)
 
-    answer = Answers()
+    answer, fails, stalls = Instant(), Failing(), Stalling()
     cases: dict[str, tuple[Member, int]] = {
-        "one provider": (scripted("a", answer), 60),
+        "one provider": (local("a", answer), 60),
         "fallback, the primary answers": (
-            Fallback([scripted("a", answer), scripted("b", answer)]),
+            Fallback([local("a", answer), local("b", answer)]),
             60,
         ),
         "fallback, the second answers": (
-            Fallback([scripted("a", Fails()), scripted("b", answer)]),
+            Fallback([local("a", fails), local("b", answer)]),
             120,
         ),
         "race of three, all answer": (
-            Race([scripted("a", answer), scripted("b", answer), scripted("c", answer)]),
+            Race([local("a", answer), local("b", answer), local("c", answer)]),
             150,
         ),
         "race of three, two are cancelled": (
-            Race([scripted("a", answer), scripted("b", Stalls()), scripted("c", Stalls())]),
+            Race([local("a", answer), local("b", stalls), local("c", stalls)]),
             150,
         ),
     }

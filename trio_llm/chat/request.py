@@ -66,6 +66,12 @@ class Tool:
     strict: bool | None = None
 
 
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        msg = f"{name} must be a string, not {type(value).__name__}"
+        raise TypeError(msg)
+
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -120,11 +126,16 @@ class Request:
             _check_range("top_p", self.top_p, (int, float), 0)
         if self.seed is not None:
             _check_range("seed", self.seed, int, -(2**63))
-        for name in ("model", "tool_choice", "reasoning", "user", "prefer"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
-                msg = f"{name} must be a string, not {type(value).__name__}"
-                raise TypeError(msg)
+        if self.model is not None:
+            _check_text("model", self.model)
+        if self.tool_choice is not None:
+            _check_text("tool_choice", self.tool_choice)
+        if self.reasoning is not None:
+            _check_text("reasoning", self.reasoning)
+        if self.user is not None:
+            _check_text("user", self.user)
+        if self.prefer is not None:
+            _check_text("prefer", self.prefer)
 
     @property
     def needs(self) -> frozenset[Capability]:

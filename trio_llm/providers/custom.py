@@ -35,7 +35,10 @@ class CustomProvider(Protocol):
     """The least that a custom provider must be."""
 
     async def generate(self, request: Request, /) -> str | Message | Completion | Reply:
-        """Answer a request; ``request.model`` is the model to use."""
+        """Answer a request.
+
+        ``request.model`` is the model asked for, or else the configured one.
+        """
         ...
 
 
@@ -51,11 +54,12 @@ class CustomBackend:
     """Serves requests through a user's own object.
 
     Args:
-        make: Gives the object; called once for each life of the actor when it is
-            an async context manager, else once.
+        make: Gives the object; called once for each life of the actor.
+        model: The configured model, for requests that name none.
     """
 
-    _make: Callable[[], Any]
+    make: Callable[[], Any]
+    model: str | None = None
     _provider: Any = attrs.field(default=None, init=False)
 
     def resources(self) -> AbstractAsyncContextManager[None]:
@@ -64,7 +68,7 @@ class CustomBackend:
 
     @asynccontextmanager
     async def _living(self) -> AsyncGenerator[None, None]:
-        provider = self._make()
+        provider = self.make()
         if hasattr(provider, "__aenter__"):
             async with provider as entered:
                 self._provider = provider if entered is None else entered
@@ -75,7 +79,9 @@ class CustomBackend:
 
     async def answer(self, work: Work) -> Completion:
         """Ask the object."""
-        request = attrs.evolve(work.request, model=work.model)
+        request = work.request
+        if request.model is None and self.model is not None:
+            request = attrs.evolve(request, model=self.model)
         streamed = getattr(self._provider, "stream", None)
         if work.sink is not None and streamed is not None:
             return await _stream(streamed(request), work.sink)

@@ -19,11 +19,12 @@ class _Phases:
 
     limits: Timeouts
     started: float
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    scope: trio.CancelScope
     phase: str = attrs.field(default="first_token", init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._until(self.started + self.limits.first_token, "first_token")
+        if self.limits.first_token >= self.limits.total:
+            self.phase = "total"
 
     def _until(self, deadline: float, phase: str) -> None:
         total = self.started + self.limits.total
@@ -89,12 +90,16 @@ class TimedBackend:
 
     async def answer(self, work: Work) -> Completion:
         """Do one exchange in time, or raise `ProviderTimeoutError` with the phase."""
-        phases = _Phases(self._limits, trio.current_time())
+        started = trio.current_time()
+        scope = trio.CancelScope(
+            deadline=started + min(self._limits.first_token, self._limits.total)
+        )
+        phases = _Phases(self._limits, started, scope)
         if work.sink is not None:
             asked = work.request.reasoning is not None
             work = attrs.evolve(work, sink=_TimedSink(work.sink, phases, asked))
         completion: Completion | None = None
-        with phases.scope:
+        with scope:
             completion = await self._backend.answer(work)
         if completion is None:
             raise phases.error()

@@ -78,7 +78,7 @@ class Behaviour:
     chunks: tuple[str, ...] = ("Hello", ", ", "world")
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: FinishReason = "stop"
-    usage: Usage | None = Usage(input_tokens=5, output_tokens=3)
+    usage: Usage | None = attrs.field(factory=lambda: Usage(input_tokens=5, output_tokens=3))
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     message: str = "a simulated failure"
@@ -107,9 +107,9 @@ def decide(script: Script, served: Served) -> Behaviour:
     if isinstance(script, Behaviour):
         return script
     if isinstance(script, Mapping):
-        if served.model in script:
-            return script[served.model]
-        return script["*"]
+        by_model: Mapping[str, Behaviour] = script
+        return by_model.get(served.model or "*") or by_model["*"]
     if isinstance(script, Sequence):
-        return script[min(served.ordinal, len(script)) - 1]
+        in_turn: Sequence[Behaviour] = script
+        return in_turn[min(served.ordinal, len(in_turn)) - 1]
     return script(served)

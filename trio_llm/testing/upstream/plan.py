@@ -2,6 +2,7 @@
 
 import enum
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 
 import attrs
@@ -64,6 +65,22 @@ def plan(behaviour: Behaviour, dialect: Dialect | None, *, model: str, stream: b
         model: The model asked for.
         stream: Whether a stream was asked for.
     """
+    odd = _without_dialect(behaviour)
+    if odd is not None:
+        return odd
+    fixed = _fixed_body(behaviour, dialect)
+    if fixed is not None:
+        return _plain(behaviour, *fixed)
+    assert dialect is not None  # noqa: S101 - without one the body is fixed
+    if not stream:
+        return _plain(behaviour, "application/json", _body(behaviour, dialect, model))
+    kind = "application/x-ndjson" if dialect.name == "ollama" else "text/event-stream"
+    empty = behaviour.fault is Fault.EMPTY
+    frames = () if empty else _frames(behaviour, dialect.encoder(model), model)
+    return _streamed(behaviour, _headers(behaviour, kind), frames)
+
+
+def _without_dialect(behaviour: Behaviour) -> Plan | None:
     fault = behaviour.fault
     if fault in _BEFORE_THE_HEAD:
         return Plan(status=None, ending=_BEFORE_THE_HEAD[fault])
@@ -73,17 +90,8 @@ def plan(behaviour: Behaviour, dialect: Dialect | None, *, model: str, stream: b
         pieces = itertools.repeat((behaviour.gap, _PADDING))
         return Plan(headers=_headers(behaviour, "application/json"), pieces=pieces)
     if behaviour.pieces is not None:
-        headers = _headers(behaviour, "text/event-stream")
-        return _streamed(behaviour, headers, behaviour.pieces)
-    fixed = _fixed_body(behaviour, dialect)
-    if fixed is not None:
-        return _plain(behaviour, *fixed)
-    assert dialect is not None  # noqa: S101 - without one the body is fixed
-    if stream:
-        kind = "application/x-ndjson" if dialect.name == "ollama" else "text/event-stream"
-        frames = () if fault is Fault.EMPTY else _frames(behaviour, dialect.encoder(model), model)
-        return _streamed(behaviour, _headers(behaviour, kind), frames)
-    return _plain(behaviour, "application/json", _body(behaviour, dialect, model))
+        return _streamed(behaviour, _headers(behaviour, "text/event-stream"), behaviour.pieces)
+    return None
 
 
 def _headers(behaviour: Behaviour, kind: str) -> dict[str, str]:
@@ -184,7 +192,7 @@ def _frames(behaviour: Behaviour, encoder: StreamEncoder, model: str) -> Iterato
 def _deltas(behaviour: Behaviour) -> Iterator[Delta]:
     yield from map(TextDelta, behaviour.chunks)
     for index, call in enumerate(behaviour.tool_calls):
-        arguments = call.raw if call.raw is not None else call.arguments_json
+        arguments = json.dumps(dict(call.arguments)) if call.raw is None else call.raw
         yield ToolCallDelta(index, call.id, call.name, arguments)
 
 
