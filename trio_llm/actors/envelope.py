@@ -8,6 +8,7 @@ released. A parent judges by decided; the root returns to its caller at settled.
 
 import contextvars
 import math
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 import attrs
@@ -44,6 +45,7 @@ class Envelope(Generic[P, V]):
         stamp: When it was decided, on Trio's clock; infinite until then.
         settled: Whether nothing of it runs any more.
         cancel_reason: Why the caller gave it up, if it did.
+        watcher: Called in the step that decides it.
     """
 
     payload: P
@@ -57,6 +59,7 @@ class Envelope(Generic[P, V]):
     stamp: float = math.inf
     settled: bool = False
     cancel_reason: str | None = None
+    watcher: Callable[[], None] | None = attrs.field(default=None, init=False)
     _on_decided: trio.Event | None = attrs.field(default=None, init=False)
     _on_settled: trio.Event | None = attrs.field(default=None, init=False)
 
@@ -83,6 +86,8 @@ class Envelope(Generic[P, V]):
 
     def _mark(self, stamp: float) -> None:
         self.stamp = stamp
+        if self.watcher is not None:
+            self.watcher()
         if self._on_decided is not None:
             self._on_decided.set()
 

@@ -21,16 +21,25 @@ from trio_llm.providers.lease import Refusal
 
 @attrs.define(eq=False)
 class _Contest:
-    """What is known of one race while it runs."""
+    """What is known of one race while it runs.
+
+    Attributes:
+        news: Set at the first success, or when every entrant has failed.
+    """
 
     pending: int
-    news: trio.Event = attrs.field(factory=trio.Event)
-    reason: str | None = None
+    news: trio.Event = attrs.field(factory=trio.Event, init=False)
 
-    def note(self, branch: Branch) -> None:
-        """Take a decided member into account."""
+    def watch(self, entrant: Branch) -> None:
+        """Be told when a member is decided."""
+        if entrant.ask.decided:
+            self._note(entrant)
+        else:
+            entrant.ask.watcher = lambda: self._note(entrant)
+
+    def _note(self, entrant: Branch) -> None:
         self.pending -= 1
-        if branch.ask.error is None or self.pending == 0:
+        if entrant.ask.error is None or self.pending == 0:
             self.news.set()
 
 
@@ -50,28 +59,21 @@ class RaceStrategy:
         start = trio.current_time()
         deadline = math.inf if self.timeout is None else start + self.timeout
         entrants, refused = _line_up(turn, deadline)
-        contest = _Contest(len(entrants))
-        winner: Branch | None = None
         try:
-            async with trio.open_nursery() as nursery:
-                for entrant in entrants:
-                    nursery.start_soon(_follow, turn, contest, entrant)
-                winner = await _verdict(turn, contest, entrants, deadline)
-                if winner is None:
-                    contest.reason = f"no success within {self.timeout} s"
-                else:
-                    name = winner.candidate.node.name
-                    contest.reason = f"lost the race to {name!r}"
-                    turn.emit(events.WinnerChosen, name, winner.ask.stamp)
-                    latency = round((winner.ask.stamp - start) * 1000)
-                    turn.answer(winner, {"racing_winner": name, "racing_latency_ms": latency})
-                _announce(turn, entrants, winner, contest.reason)
-                nursery.cancel_scope.cancel(reason=contest.reason)
+            winner = await _verdict(turn, entrants, deadline)
         except BaseException:
             await turn.dismiss(entrants, turn.give_up_reason)
             raise
-        reason = contest.reason
-        await turn.dismiss([entrant for entrant in entrants if entrant is not winner], reason)
+        reason = f"no success within {self.timeout} s"
+        if winner is not None:
+            name = winner.candidate.node.name
+            reason = f"lost the race to {name!r}"
+            turn.emit(events.WinnerChosen, name, winner.ask.stamp)
+            latency = round((winner.ask.stamp - start) * 1000)
+            turn.answer(winner, {"racing_winner": name, "racing_latency_ms": latency})
+        losers = [entrant for entrant in entrants if entrant is not winner]
+        _announce(turn, losers, reason)
+        await turn.dismiss(losers, reason)
         if winner is not None:
             await turn.stay(winner)
             return
@@ -120,31 +122,27 @@ def _line_up(turn: Turn, deadline: float) -> tuple[list[Branch], dict[int, LLMEr
     return entrants, refused
 
 
-async def _follow(turn: Turn, contest: _Contest, entrant: Branch) -> None:
-    """Stay with one member until it is decided, or see it off."""
-    try:
-        await entrant.ask.wait_decided()
-    except trio.Cancelled:
-        await turn.dismiss([entrant], contest.reason or turn.give_up_reason)
-        raise
-    contest.note(entrant)
-
-
-async def _verdict(
-    turn: Turn, contest: _Contest, entrants: list[Branch], deadline: float
-) -> Branch | None:
+async def _verdict(turn: Turn, entrants: list[Branch], deadline: float) -> Branch | None:
     """Wait for the first success, then for the rest of its instant."""
     if not entrants:
         return None
-    with trio.move_on_at(deadline):
+    contest = _Contest(len(entrants))
+    for entrant in entrants:
+        contest.watch(entrant)
+    if deadline == math.inf:
         await contest.news.wait()
+    else:
+        with trio.move_on_at(deadline):
+            await contest.news.wait()
     winner = _best(entrants, deadline)
     if winner is None:
         return None
     barrier = winner.ask.stamp
     for _ in range(turn.node.height):
         barrier = math.nextafter(barrier, math.inf)
-    await trio.sleep_until(barrier)
+    # A real clock has moved on by now, and the tasks of that tick have run.
+    if trio.current_time() < barrier:
+        await trio.sleep_until(barrier)
     return _best(entrants, deadline)
 
 
@@ -158,11 +156,11 @@ def _best(entrants: list[Branch], deadline: float) -> Branch | None:
     return min(successes, key=lambda entrant: entrant.key, default=None)
 
 
-def _announce(turn: Turn, entrants: list[Branch], winner: Branch | None, reason: str) -> None:
+def _announce(turn: Turn, losers: list[Branch], reason: str) -> None:
     """Record how each loser ends, in declared order."""
     call = turn.ask.payload.call
-    for entrant in entrants:
-        if entrant is winner or entrant.ask.error is not None:
+    for entrant in losers:
+        if entrant.ask.error is not None:
             continue
         name = entrant.candidate.node.name
         answer = entrant.ask.value
