@@ -18,7 +18,7 @@ from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
 from trio_llm.config import Config, Fallback, Plan, Race, ResolvedBalancer, ResolvedProvider
 from trio_llm.events import EventStream
 from trio_llm.lifecycle import ActorLog
-from trio_llm.policy import Cooldown
+from trio_llm.policy import Cooldown, RetryBudget
 from trio_llm.providers.actor import ProviderActor, ProviderLimits
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
@@ -53,12 +53,14 @@ class Surroundings:
         transport: In place of the providers' own connections.
         rng: Source of everything random.
         wall_clock: Seconds since the epoch.
+        retries: The retry budget of the runtime.
     """
 
     events: EventStream
     transport: TransportChoice
     rng: random.Random
     wall_clock: Callable[[], float]
+    retries: RetryBudget
 
 
 def build(plan: Plan, around: Surroundings) -> Tree:
@@ -118,6 +120,7 @@ def _provider(
         ),
         stream=around.events,
         wall_clock=around.wall_clock,
+        retries=around.retries,
         seed=seed,
     )
 

@@ -15,6 +15,7 @@ from trio_llm.chat import Message, Reply, Request, Tool, Usage
 from trio_llm.config.rules import quoted, suggestion
 from trio_llm.errors import ConfigError, InvalidRequestError, LLMError, ProviderCrashedError
 from trio_llm.events import EventStream
+from trio_llm.policy import RetryBudget
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import ProviderStatus
@@ -42,6 +43,7 @@ class CallOptions(TypedDict, total=False):
     user: str | None
     metadata: Mapping[str, str] | None
     prefer: str | None
+    max_attempts: int | None
     extra: Mapping[str, Mapping[str, Any]] | None
     tags: Mapping[str, str] | None
 
@@ -74,12 +76,17 @@ class Switchboard:
         events: Where records go.
         close_deadline: Seconds that a cancelled job has to leave.
         names: Every provider and balancer.
+        max_attempts: The most physical attempts that a call may make, unless it
+            says otherwise.
+        retries: The retry budget of the runtime.
         overruns: Jobs that were still running after `close_deadline`.
     """
 
     events: EventStream
     close_deadline: float
     names: frozenset[str]
+    max_attempts: int
+    retries: RetryBudget
     overruns: int = attrs.field(default=0, init=False)
     _numbers: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
 
@@ -95,7 +102,9 @@ class Switchboard:
             fault = f"prefer: no provider named {quoted(request.prefer)}; {remedy}"
             raise ConfigError([fault], "call")
         now = trio.current_time()
-        call = Call(next(self._numbers), streaming, now, self.events)
+        cap = request.max_attempts or self.max_attempts
+        call = Call(next(self._numbers), streaming, now, self.events, cap)
+        self.retries.earn()
         if self.events.watched:
             self.events.emit(events.RequestStarted(now, call.number, (node.name,), streaming))
         lease = node.enqueue(request)

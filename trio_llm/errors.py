@@ -174,7 +174,7 @@ class ProviderUnavailableError(ProviderError):
     """The provider cannot take the call now; no attempt was made.
 
     `code` says why: ``busy``, ``cooling``, ``restarting``, ``draining``, ``down``,
-    ``mailbox_full``, ``unsuitable``, ``disabled``.
+    ``mailbox_full``, ``unsuitable``, ``attempts_spent``.
     """
 
 

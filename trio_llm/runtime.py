@@ -18,6 +18,7 @@ from trio_llm.config.rules import quoted, suggestion
 from trio_llm.endpoint import Endpoint, Switchboard
 from trio_llm.errors import ConfigError, LLMError
 from trio_llm.events import EventStream, Observer
+from trio_llm.policy import RetryBudget
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
 from trio_llm.transport import TransportChoice
 
@@ -160,6 +161,7 @@ async def open_runtime(
     if config is None and loaded.simulated:
         _logger.warning("no provider is configured and no key is set: simulated providers answer")
     events = EventStream()
+    retries = RetryBudget()
     tree = build(
         plan,
         Surroundings(
@@ -167,12 +169,14 @@ async def open_runtime(
             transport,
             random.Random() if rng is None else rng,  # noqa: S311 - jitter and shares
             time.time if wall_clock is None else wall_clock,
+            retries,
         ),
     )
     supervisor = Supervisor(tree.cells)
-    runtime = Runtime(
-        tree, Switchboard(events, loaded.close_deadline, frozenset(tree.nodes)), loaded
+    switchboard = Switchboard(
+        events, loaded.close_deadline, frozenset(tree.nodes), loaded.max_attempts, retries
     )
+    runtime = Runtime(tree, switchboard, loaded)
     left_with: BaseException | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(_shielded, supervisor)

@@ -95,6 +95,8 @@ class Request:
         user: An opaque identifier of the end user.
         metadata: Passed to providers that store it.
         prefer: The provider or balancer that a fallback tries first.
+        max_attempts: The most physical attempts that the call may make, retries
+            and racers included; ``None`` means the configured number.
         extra: Further fields by dialect name, merged into the request body as
             they are.
         tags: Labels for events and accounting; never sent.
@@ -114,6 +116,7 @@ class Request:
     user: str | None = None
     metadata: Mapping[str, str] = _NOTHING
     prefer: str | None = None
+    max_attempts: int | None = None
     extra: Mapping[str, Mapping[str, Any]] = _NOTHING
     tags: Mapping[str, str] = _NOTHING
 
@@ -126,6 +129,8 @@ class Request:
             _check_range("top_p", self.top_p, (int, float), 0)
         if self.seed is not None:
             _check_range("seed", self.seed, int, -(2**63))
+        if self.max_attempts is not None:
+            _check_range("max_attempts", self.max_attempts, int, 1)
         if self.model is not None:
             _check_text("model", self.model)
         if self.tool_choice is not None:

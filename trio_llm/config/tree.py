@@ -72,6 +72,8 @@ class Config:
             members nested in it to any depth. ``None`` means the only balancer
             that is no member of another, or the only provider, or else a
             fallback over all enabled providers by priority.
+        max_attempts: The most physical attempts that one call may make, retries
+            and racers included; a call may say otherwise.
         close_deadline: How many seconds the clean-up of one call may take.
         drain_deadline: How many seconds requests under way have to finish when
             a provider is drained.
@@ -89,6 +91,7 @@ class Config:
         metadata=rules.custom(_is_table, items=_is_balancer),
     )
     default: Member | None = attrs.field(default=None, metadata=rules.custom(_is_default))
+    max_attempts: int = attrs.field(default=20, kw_only=True, metadata=rules.integer(minimum=1))
     close_deadline: float = attrs.field(
         default=1.0, kw_only=True, metadata=rules.number(above=True)
     )

@@ -22,7 +22,7 @@ from trio_llm.errors import (
     ProviderError,
     ProviderUnavailableError,
 )
-from trio_llm.policy import Cooldown, backoff, blame_for
+from trio_llm.policy import Cooldown, RetryBudget, backoff, blame_for
 from trio_llm.providers.backend import Backend, Work
 from trio_llm.providers.lease import Lease, Occupancy, Refusal
 from trio_llm.providers.sink import StreamSink
@@ -78,6 +78,7 @@ class ProviderActor:
         limits: ProviderLimits,
         stream: events.EventStream,
         wall_clock: Callable[[], float],
+        retries: RetryBudget,
         seed: int,
     ) -> None:
         self._name = name
@@ -88,6 +89,7 @@ class ProviderActor:
         self._limits = limits
         self._events = stream
         self._wall_clock = wall_clock
+        self._retries = retries
         self._seed = seed
         self._tally = Tally()
         self._last_used: float | None = None
@@ -237,10 +239,17 @@ class ProviderActor:
             ask.fail(unfit, trio.current_time())
             return
         number, failures = 0, 0
+        failed: ProviderError | None = None
         fresh = False
+        call = ask.payload.call
         while True:
+            if call.attempts_left <= 0:
+                refusal = Refusal("attempts_spent", "the call has made all its attempts")
+                ask.fail(failed or refusal.error(self._name), trio.current_time())
+                return
+            call.attempts_left -= 1
             number += 1
-            error = await self._attempt(ask, request, model, number, fresh=fresh)
+            error = failed = await self._attempt(ask, request, model, number, fresh=fresh)
             if error is None:
                 return
             if isinstance(error, StaleConnectionError) and not fresh:
@@ -396,7 +405,10 @@ class ProviderActor:
             ),
             retry_after=error.retry_after,
         )
-        return None if trio.current_time() + pause >= ask.deadline else pause
+        now = trio.current_time()
+        if now + pause >= ask.deadline or not self._retries.spend(now):
+            return None
+        return pause
 
     def _crashed(self, cause: BaseException, model: str) -> ProviderCrashedError:
         error = ProviderCrashedError(

@@ -54,6 +54,7 @@ class Call:
         streaming: Whether events are wanted as they come.
         started: When the caller asked, on Trio's clock.
         events: Where records go.
+        attempts_left: How many physical attempts it may still make.
         overruns: Jobs of it that were still running after `close_deadline`.
     """
 
@@ -61,6 +62,7 @@ class Call:
     streaming: bool
     started: float
     events: EventStream
+    attempts_left: int
     overruns: int = attrs.field(default=0, init=False)
     _attempts: list[tuple[tuple[int, ...], Attempt]] = attrs.field(
         factory=list[tuple[tuple[int, ...], Attempt]], init=False
