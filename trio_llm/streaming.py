@@ -84,8 +84,26 @@ class ReplyStream:
             )
         )
 
-    async def text(self) -> AsyncIterator[str]:
+    def text(self) -> AsyncIterator[str]:
         """Give the text alone, piece by piece."""
-        async for event in self:
+        return _Text(self)
+
+
+@attrs.define(eq=False)
+class _Text:
+    """The text of a stream.
+
+    No async generator: one that is left early warns when it is collected, and a
+    caller may stop reading wherever it likes.
+    """
+
+    _stream: ReplyStream
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        async for event in self._stream:
             if isinstance(event, TextDelta):
-                yield event.text
+                return event.text
+        raise StopAsyncIteration

@@ -47,14 +47,17 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _flushed(code: int) -> int:
-    """Write what is buffered while a closed pipe can still be met in silence."""
+    """Write what is buffered while a failure can still be met in words or in silence."""
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # The interpreter flushes once more at its end; that must find an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0
+        if code == 0:
+            sys.stderr.write(f"error: cannot write: {error.strerror}\n")
+        return code or 1
     return code
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trio_llm._version import __version__
-from trio_llm.cli import ask, check, status
+from trio_llm.cli import ask, check, demo, status
 from trio_llm.cli.config import config_app
 from trio_llm.cli.options import Common, examples
 
@@ -44,6 +44,7 @@ def begin(
 
 
 app.command(epilog=ask.EPILOG)(ask.ask)
+app.command(epilog=demo.EPILOG)(demo.demo)
 app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=check.EPILOG)(check.check)
 app.add_typer(config_app)

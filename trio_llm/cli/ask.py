@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import attrs
@@ -11,6 +10,7 @@ import typer
 from trio_llm.chat import Message, Reply, Request, TextDelta
 from trio_llm.cli.attempts import as_data, attempt_tree, summary
 from trio_llm.cli.exits import ExitCode, finish
+from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Config, Race, load_config
@@ -67,14 +67,20 @@ def ask(
     terminal = Terminal()
     debug = debug_of(context)
 
+    if via is not None and race is not None:
+        terminal.fail("--via and --race exclude each other; give one of them")
+        raise typer.Exit(ExitCode.USAGE)
+    # Read before Trio runs: a Ctrl-C must end the waiting for input.
+    try:
+        text = _prompt(words, terminal)
+    except UnicodeError:
+        terminal.fail("the prompt is no text; give it in UTF-8")
+        raise typer.Exit(ExitCode.USAGE) from None
+    if not text.strip():
+        terminal.fail('the prompt is empty; give one: trio-llm ask "What is an actor?"')
+        raise typer.Exit(ExitCode.USAGE)
+
     async def command() -> ExitCode:
-        text = _prompt(words)
-        if via is not None and race is not None:
-            terminal.fail("--via and --race exclude each other; give one of them")
-            return ExitCode.USAGE
-        if not text.strip():
-            terminal.fail('the prompt is empty; give one: trio-llm ask "What is an actor?"')
-            return ExitCode.USAGE
         messages = [] if system is None else [Message("system", system)]
         request = Request(
             messages=[*messages, Message("user", text)],
@@ -83,7 +89,7 @@ def ask(
             temperature=temperature,
         )
         loaded = load_config(config)
-        _say_if_simulated(loaded, config, terminal)
+        say_if_simulated(loaded, config, terminal)
         name = via
         if race is not None:
             loaded, name = _with_race(loaded, race)
@@ -96,24 +102,23 @@ def ask(
     finish(command, terminal, debug=debug)
 
 
-def _prompt(words: Sequence[str] | None) -> str:
+def _prompt(words: Sequence[str] | None, terminal: Terminal) -> str:
+    """Give the prompt.
+
+    Raises:
+        UnicodeError: It is no text.
+    """
     if words and list(words) != ["-"]:
-        return " ".join(words)
-    if not words and sys.stdin.isatty():
+        text = " ".join(words)
+    elif not sys.stdin.isatty():
+        text = sys.stdin.read()
+    elif not words:
         return ""
-    return sys.stdin.read()
-
-
-def _say_if_simulated(config: Config, path: Path | None, terminal: Terminal) -> None:
-    if not config.simulated:
-        return
-    if path is not None:
-        terminal.note(f"every provider in {path} is simulated; no model is asked")
-        return
-    terminal.note(
-        "simulated providers answer: no key is set and no configuration given. "
-        "Set OPENAI_API_KEY or the like, or run `trio-llm config init`."
-    )
+    else:
+        terminal.note("type the prompt; an end of file (Ctrl-D) ends it")
+        text = sys.stdin.read()
+    text.encode()  # where Python lets any byte in, it becomes a surrogate that no provider takes
+    return text
 
 
 def _with_race(config: Config, names: str) -> tuple[Config, str]:
@@ -123,9 +128,7 @@ def _with_race(config: Config, names: str) -> tuple[Config, str]:
     while name in taken:
         name += "-"
     members = tuple(member.strip() for member in names.split(",") if member.strip())
-    # Without this, a lone new balancer would become the default of the file.
-    balancers = {**config.balancers, name: Race(members)}
-    return attrs.evolve(config, balancers=balancers), name
+    return attrs.evolve(config, balancers={**config.balancers, name: Race(members)}), name
 
 
 @attrs.frozen

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 import attrs
 import trio
 import typer
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from trio_llm.cli.attempts import seconds
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.failures import remedy_for
+from trio_llm.cli.live import redrawn
+from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
-from trio_llm.cli.spinner import spinning
 from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import check as plan_of
 from trio_llm.config import load_config
@@ -44,6 +46,7 @@ def check(
 
     async def command() -> ExitCode:
         loaded = load_config(config)
+        say_if_simulated(loaded, config, terminal)
         asked = names or [
             name
             for name, provider in plan_of(loaded).providers.items()
@@ -65,14 +68,21 @@ async def _ask_all(runtime: Runtime, names: Sequence[str], terminal: Terminal) -
         runtime.provider(name)  # a wrong name ends it before anything is asked
     found: dict[str, Health] = {}
 
-    def progress() -> str:
-        missing = [name for name in names if name not in found]
-        return f"{len(found)} of {len(names)} have answered; waiting for {', '.join(missing)}"
+    spinner = Spinner("dots")
+
+    def progress() -> Spinner:
+        missing = ", ".join(name for name in names if name not in found)
+        text = f"{len(found)} of {len(names)} have ended; waiting for {missing}"
+        spinner.update(text=Text(text, no_wrap=True, overflow="ellipsis"))
+        return spinner
 
     async def ask_one(name: str) -> None:
         found[name] = await runtime.check(name)
 
-    async with spinning(terminal, progress), trio.open_nursery() as nursery:
+    async with (
+        redrawn(terminal.err, progress, live=terminal.live, transient=True),
+        trio.open_nursery() as nursery,
+    ):
         for name in names:
             nursery.start_soon(ask_one, name)
     return [found[name] for name in names]

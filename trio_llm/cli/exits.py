@@ -1,6 +1,7 @@
 """Exit codes, and the one road from a command to the end of the process."""
 
 import enum
+import errno
 import signal
 import traceback
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,9 @@ EXIT_CODES = (
     "Exit codes: 0 it worked, 1 a provider failed, "
     "2 the command or the configuration is wrong, 130 interrupted."
 )
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system says when standard output takes no more."""
 
 Command = Callable[[], Awaitable[ExitCode]]
 
@@ -62,6 +66,9 @@ def _code_of(failure: Exception, terminal: Terminal, *, debug: bool) -> ExitCode
     if isinstance(failure, LLMError):
         explain(failure, terminal)
         return ExitCode.USAGE if is_usage(failure) else ExitCode.FAILED
+    if isinstance(failure, OSError) and failure.errno in _UNWRITABLE:
+        terminal.fail(f"cannot write: {failure.strerror}")
+        return ExitCode.FAILED
     kind = type(failure).__name__
     remedy = "" if debug else "; `trio-llm --debug ...` shows where"
     terminal.fail(f"unexpected {kind}: {failure}{remedy}")
@@ -83,6 +90,11 @@ def finish(command: Command, terminal: Terminal, *, debug: bool = False) -> None
         code = ExitCode.INTERRUPTED
     except Exception as failure:  # noqa: BLE001 - said in words; --debug shows the traceback
         code = _code_of(failure, terminal, debug=debug)
+    except BaseExceptionGroup as several:
+        # A second Ctrl-C reaches whichever task runs, so it may come out of a nursery.
+        if several.subgroup(KeyboardInterrupt) is None:
+            raise
+        code = ExitCode.INTERRUPTED
     if code is ExitCode.INTERRUPTED:
         terminal.interrupted()
     raise typer.Exit(code)

@@ -25,7 +25,7 @@ _REMEDIES: dict[type[errors.ProviderError], str] = {
     errors.ConnectionFailedError: "is the server up? `trio-llm status` shows its address",
     errors.MalformedResponseError: "is base_url the address of an API of that kind?",
     errors.StreamInterruptedError: "ask again; only a part of the answer arrived",
-    errors.ProviderCrashedError: "the code of this provider raised; --debug shows where",
+    errors.ProviderCrashedError: "its code raised; `trio-llm --debug ...` shows where",
     errors.ProviderUnavailableError: "it takes no calls now; wait, or ask another with --via",
 }
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trio_llm.cli.exits import ExitCode, finish
+from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Plan, ResolvedProvider, check, load_config
@@ -25,7 +26,9 @@ def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
     terminal = Terminal()
 
     async def command() -> ExitCode:
-        plan = check(load_config(config))
+        loaded = load_config(config)
+        say_if_simulated(loaded, config, terminal)
+        plan = check(loaded)
         if as_json:
             terminal.document(plan_data(plan))
             return ExitCode.OK

@@ -89,7 +89,8 @@ class Terminal:
     def remark(self, renderable: RenderableType) -> None:
         """Show something on standard error, below whatever the answer has written."""
         self.end_answer()
-        self.err.print(renderable, soft_wrap=isinstance(renderable, Text))
+        # At a terminal lines break between words; in a log each remark stays one line.
+        self.err.print(renderable, soft_wrap=not _is_tty(sys.stderr))
 
     def note(self, text: str) -> None:
         """Say something that is no failure."""

@@ -144,7 +144,7 @@ class ProviderActor:
         now = trio.current_time()
         if now < self._cooldown.until:
             remaining = self._cooldown.remaining(now)
-            return Refusal("cooling", f"it rests for another {remaining:.3g} s", remaining)
+            return Refusal("cooling", "it is cooling down after failures", remaining)
         able = self._limits.capabilities
         if able is not None:
             missing = sorted(need.value for need in request.needs - able)
@@ -381,7 +381,7 @@ class ProviderActor:
             return
         remaining = self._cooldown.remaining(now)
         self._occupancy.refuse_all(
-            Refusal("cooling", f"it rests for another {remaining:.3g} s", remaining)
+            Refusal("cooling", "it is cooling down after failures", remaining)
         )
         if self._events.watched:
             self._events.emit(

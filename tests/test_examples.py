@@ -1,0 +1,119 @@
+"""Every example runs by itself, offline, and shows what it promises."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trio_llm.providers.catalogue import KINDS
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+SHOWN: dict[str, tuple[str, ...]] = {
+    "single_provider": (
+        r"This is sim-2, a simulated provider\.",
+        r"-- sim-2 \(simulated\), 0\.\d\d s",
+        r"-- 8 tokens in, \d+ out",
+    ),
+    "streaming": (
+        r"A nurs\|ery ke\|",
+        r"first token 0\.\d\d s, all of it 0\.\d\d s",
+        r"enough after TextDelta\(text='A nurs'\)",
+        r"still in flight: 0$",
+    ),
+    "racing": (
+        r"winner: sim-2, \d{3} ms",
+        r"sim-1: cancelled at 0\.\d\d s \(lost the race to 'sim-2'\)",
+        r"sim-2: succeeded",
+        r"sim-3: cancelled",
+    ),
+    "fallback": (
+        r"call 1: broken OverloadedError, then spare succeeded",
+        r"call 2: broken OverloadedError, then spare succeeded",
+        r"call 3: spare succeeded",
+        r"broken is cooling for (60|59) s",
+        r"asked directly: broken: it rests",
+    ),
+    "load_balance": (r" large: ", r"medium: ", r" small: "),
+    "combined": (
+        r"on a good day east-1 answers",
+        r"reliable > fast > east > east-1: succeeded",
+        r"reliable > fast > west > west-1: cancelled",
+        r"on a bad day last-resort answers",
+    ),
+    "embedding_in_a_trio_app": (
+        r"the application is alive",
+        r"quick answered",
+        r"slow gave up: True",
+        r"slow is ready again",
+        r"nothing is left running$",
+    ),
+    "deterministic_test": (
+        r"5\.00 s  reliable +FellBack",
+        r"7\.00 s  reliable/spare +AttemptSucceeded",
+        r"the same outcome under \d+ schedules$",
+    ),
+    "custom_provider": (
+        r"actor: one that acts \[dictionary\]",
+        r"monad: This is model, .* \[dictionary: ProviderCrashedError, model\]",
+    ),
+}
+"""What each example's output must contain, in this order."""
+
+
+def _environment() -> dict[str, str]:
+    keys = {
+        variable for kind in KINDS.values() for variable in (kind.key_variable, *kind.url_variables)
+    }
+    kept = {name: value for name, value in os.environ.items() if name not in keys}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+def test_every_example_is_listed() -> None:
+    """No example lies about without a test."""
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SHOWN)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_example(name: str) -> None:
+    """It ends well, warns of nothing, and prints what it is there to show."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert "Traceback" not in done.stderr
+    position = 0
+    for pattern in SHOWN[name]:
+        found = re.compile(pattern, re.MULTILINE).search(done.stdout.rstrip(), position)
+        assert found, f"{pattern!r} is not in the rest of: {done.stdout[position:]}"
+        position = found.end()
+
+
+def test_shares_of_the_load_balance_add_up() -> None:
+    """All hundred calls of the load balance were answered."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(EXAMPLES / "load_balance.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=_environment(),
+    )
+    assert sum(map(int, re.findall(r"(\d+) calls", done.stdout))) == 100
+
+
+@pytest.mark.parametrize("test", ["test_an_hour_under_every_schedule", "test_a_seed_replays_a_run"])
+def test_deterministic_example_as_tests(test: str) -> None:
+    """The example of a test is a test: what it holds passes here, too."""
+    runpy.run_path(str(EXAMPLES / "deterministic_test.py"))[test]()
