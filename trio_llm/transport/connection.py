@@ -5,8 +5,9 @@ another way of speaking HTTP/1.1 can take its place as one file.
 """
 
 import math
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import attrs
 
@@ -14,7 +15,11 @@ from trio_llm.errors import MalformedResponseError
 from trio_llm.transport.faults import FAULTS, explain
 from trio_llm.transport.library import httpx
 
-_DECODED = ("gzip", "deflate", "identity", "")
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+class _Inflater(Protocol):
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 class _Body(httpx.AsyncByteStream):
@@ -49,6 +54,7 @@ class Connection:
     _response: httpx.Response = attrs.field(init=False)
     _timeouts: dict[str, float] = attrs.field(factory=dict[str, float], init=False)
     _answering: bool = attrs.field(default=False, init=False)
+    _inflater: _Inflater | None = attrs.field(default=None, init=False)
     _body: AsyncIterator[bytes] | None = attrs.field(default=None, init=False)
 
     @property
@@ -141,11 +147,15 @@ class Connection:
         """
         body = self._body
         if body is None:
-            body = self._body = self._open_body()
+            self._inflater = self._make_inflater()
+            body = self._body = aiter(self._stream)
+        data = b""
         try:
-            # A piece may be empty, and no bytes mean the end.
-            while not (data := await body.__anext__()):
-                continue
+            # A piece may be empty, or give nothing yet, and no bytes mean the end.
+            while not data:
+                data = await body.__anext__()
+                if self._inflater is not None:
+                    data = _inflate(self._inflater, data)
         except StopAsyncIteration:
             return b""
         except FAULTS as error:
@@ -154,18 +164,20 @@ class Connection:
             return data
         raise explain(fault, "stream")
 
-    def _open_body(self) -> AsyncIterator[bytes]:
-        response = self._response
-        if "content-encoding" not in response.headers:
-            return aiter(self._stream)
-        encoding = response.headers["content-encoding"].strip().lower()
-        if encoding not in _DECODED:
-            raise MalformedResponseError(
-                f"the body is compressed with {encoding[:40]!r}, although none was asked for",
-                status=response.status_code,
-                phase="response",
-            )
-        return response.aiter_bytes()
+    def _make_inflater(self) -> _Inflater | None:
+        headers = self._response.headers
+        if "content-encoding" not in headers:
+            return None
+        encoding = headers["content-encoding"].strip().lower()
+        if encoding in {"gzip", "x-gzip", "deflate"}:
+            return zlib.decompressobj(_GZIP_OR_ZLIB)
+        if encoding in {"", "identity"}:
+            return None
+        raise MalformedResponseError(
+            f"the body is compressed with {encoding[:40]!r}, although none was asked for",
+            status=self._response.status_code,
+            phase="response",
+        )
 
     @property
     def _stream(self) -> httpx.AsyncByteStream:
@@ -233,6 +245,15 @@ class SharedConnection(Connection):
                 await _run_out(body)
         elif isinstance(body, AsyncGenerator):
             await cast("AsyncGenerator[bytes, None]", body).aclose()
+
+
+def _inflate(inflater: _Inflater, data: bytes) -> bytes:
+    try:
+        return inflater.decompress(data)
+    except zlib.error as error:
+        raise MalformedResponseError(
+            "the compressed body cannot be decoded", phase="stream"
+        ) from error
 
 
 async def _run_out(body: AsyncIterator[bytes]) -> None:

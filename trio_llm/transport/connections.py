@@ -8,6 +8,7 @@ There is no pool, so none can lose a slot or grow slow with its queue.
         reply = await response.read()
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -16,6 +17,7 @@ import trio
 from trio_llm.errors import ConnectionFailedError, InvalidRequestError
 from trio_llm.transport.connection import Connection, SharedConnection
 from trio_llm.transport.exchange import Exchange
+from trio_llm.transport.faults import FAULTS
 from trio_llm.transport.library import VARIABLE, httpx
 from trio_llm.transport.limits import MAX_BODY, TimeLimits
 from trio_llm.transport.proxies import proxy_from_environment
@@ -159,7 +161,7 @@ class Connections:
         """Close all idle connections; those in use close when their exchange ends."""
         self._closed = True
         for stack in self._stacks.values():
-            stack.clear()
+            stack.close()
             await self.close_spent(stack)
 
     def target(self, url: str) -> Target:
@@ -224,7 +226,11 @@ class Connections:
         """Close what a stack has set aside: shielded, and bounded for each."""
         while stack.spent:
             connection = stack.spent.pop()
-            with trio.move_on_after(self._close_deadline, shield=True) as scope:
+            # An error while it ends changes nothing: it is not used again.
+            with (
+                trio.move_on_after(self._close_deadline, shield=True) as scope,
+                contextlib.suppress(*FAULTS),
+            ):
                 await connection.close()
             if scope.cancelled_caught:
                 self._overdue += 1

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
-from trio_llm._version import __version__
 from trio_llm.errors import (
     ConnectionFailedError,
-    InvalidRequestError,
     MalformedResponseError,
     ProviderError,
     ProviderTimeoutError,
 )
 from trio_llm.transport.faults import explain
+from trio_llm.transport.headers import encode_headers
 from trio_llm.transport.limits import TimeLimits
 
 if TYPE_CHECKING:
@@ -32,33 +31,6 @@ if TYPE_CHECKING:
 # the connection; past these limits a new connection is the cheaper way.
 _DRAIN_SECONDS = 0.05
 _DRAIN_BYTES = 64 * 1024
-
-_DEFAULT_HEADERS = {
-    "accept": "*/*",
-    "accept-encoding": "identity",
-    "user-agent": f"trio-llm/{__version__}",
-}
-_FRAMING = ("content-length", "transfer-encoding", "connection")
-
-
-def _encode_headers(
-    headers: Mapping[str, str], host: bytes, length: int
-) -> list[tuple[bytes, bytes]]:
-    lower = _DEFAULT_HEADERS | {name.lower(): value for name, value in headers.items()}
-    encoded = [(b"host", host)] if "host" not in lower else []
-    try:
-        encoded += [
-            (name.encode("ascii"), value.encode("ascii"))
-            for name, value in lower.items()
-            if name not in _FRAMING
-        ]
-    except UnicodeEncodeError:
-        encoded = []
-    if not encoded:
-        # Outside the handler: the exception there holds the header.
-        raise InvalidRequestError("a header of the request has characters beyond ASCII")
-    encoded.append((b"content-length", b"%d" % length))
-    return encoded
 
 
 class Exchange:
@@ -162,7 +134,7 @@ class Exchange:
         self._until_first_token = started + limits.first_token
         self._until_total = started + limits.total
         target = self._connections.target(self._url)
-        headers = _encode_headers(self._headers_out, target.host, len(self._body))
+        headers = encode_headers(self._headers_out, target.host, len(self._body))
         stack = self._stack = target.stack
         try:
             connection = stack.take(started, fresh=self._fresh)

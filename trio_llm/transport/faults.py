@@ -23,7 +23,6 @@ from trio_llm.transport.library import httpx
 
 FAULTS: tuple[type[Exception], ...] = (
     httpx.TransportError,
-    httpx.DecodingError,
     httpx.InvalidURL,
     OSError,
     trio.BrokenResourceError,
@@ -64,8 +63,6 @@ def _classify(fault: Exception, phase: str, *, reused: bool) -> ProviderError:
         error = InvalidRequestError("a header of the request is not valid in HTTP", phase=phase)
     elif isinstance(fault, (httpx.UnsupportedProtocol, httpx.InvalidURL)):
         error = InvalidRequestError("the URL is not one of http:// or https://", phase="connect")
-    elif isinstance(fault, httpx.DecodingError):
-        error = MalformedResponseError("the compressed body cannot be decoded", phase=phase)
     elif isinstance(fault, httpx.TimeoutException):
         late = "connect" if isinstance(fault, httpx.ConnectTimeout) else _PHASE_OF_WAIT[phase]
         error = ProviderTimeoutError(f"the transport's own limit passed ({late})", phase=late)
@@ -74,6 +71,8 @@ def _classify(fault: Exception, phase: str, *, reused: bool) -> ProviderError:
     elif phase == "response" and reused and not isinstance(fault, httpx.ConnectError):
         error = StaleConnectionError("a kept connection had ended", phase=phase)
     else:
+        if isinstance(fault, (httpx.ConnectError, httpx.ProxyError)):
+            phase = "connect"
         causes = list(_chain(fault))
         error = ConnectionFailedError(_reason(causes) or _WHERE[phase], phase=phase)
     return error

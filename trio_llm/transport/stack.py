@@ -29,6 +29,7 @@ class Stack:
     reused: int = attrs.field(default=0, init=False)
     in_use: int = attrs.field(default=0, init=False)
     spent: list[Connection] = attrs.field(factory=list[Connection], init=False)
+    _closed: bool = attrs.field(default=False, init=False)
     _idle: list[Connection] = attrs.field(factory=list[Connection], init=False)
 
     @property
@@ -54,7 +55,7 @@ class Stack:
     def give_back(self, connection: Connection, now: float) -> None:
         """Take a connection whose response was read to its end."""
         self.in_use -= 1
-        if connection.is_usable:
+        if connection.is_usable and not self._closed:
             connection.idle_since = now
             self._idle.append(connection)
         else:
@@ -72,7 +73,8 @@ class Stack:
         while idle and now - idle[0].idle_since > self._keepalive:
             self.spent.append(idle.pop(0))
 
-    def clear(self) -> None:
-        """Set all idle connections aside."""
+    def close(self) -> None:
+        """Set all idle connections aside, and those that are given back later."""
+        self._closed = True
         self.spent += self._idle
         self._idle.clear()

@@ -23,11 +23,12 @@ def context_for(verify: Verify) -> ssl.SSLContext:
         return verify
     # The variables that OpenSSL reads belong to the key: a context made before
     # they were changed must not serve afterwards.
-    return _load(verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    return load_context(verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 @functools.lru_cache(maxsize=16)
-def _load(verify: bool | str, _file: str | None, _directory: str | None) -> ssl.SSLContext:
+def load_context(verify: bool | str, _file: str | None, _directory: str | None) -> ssl.SSLContext:
+    """Load a context anew for each different set of arguments."""
     if isinstance(verify, str):
         return ssl.create_default_context(cafile=verify)
     return httpx.create_ssl_context(verify=verify)

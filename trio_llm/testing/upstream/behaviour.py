@@ -106,10 +106,8 @@ def decide(script: Script, served: Served) -> Behaviour:
     """
     if isinstance(script, Behaviour):
         return script
+    if callable(script):
+        return script(served)
     if isinstance(script, Mapping):
-        by_model: Mapping[str, Behaviour] = script
-        return by_model.get(served.model or "*") or by_model["*"]
-    if isinstance(script, Sequence):
-        in_turn: Sequence[Behaviour] = script
-        return in_turn[min(served.ordinal, len(in_turn)) - 1]
-    return script(served)
+        return script.get(served.model or "*") or script["*"]
+    return script[min(served.ordinal, len(script)) - 1]
