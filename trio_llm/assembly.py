@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -22,11 +23,12 @@ from trio_llm.policy import Cooldown, RetryBudget
 from trio_llm.providers.actor import ProviderActor, ProviderLimits
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
-from trio_llm.providers.http import HttpBackend
 from trio_llm.providers.lease import Occupancy
 from trio_llm.providers.simulated import SimulatedBackend
 from trio_llm.providers.timed import TimedBackend
-from trio_llm.transport import TransportChoice
+
+if TYPE_CHECKING:
+    from trio_llm.transport import TransportChoice
 
 
 @attrs.frozen
@@ -57,7 +59,7 @@ class Surroundings:
     """
 
     events: EventStream
-    transport: TransportChoice
+    transport: "TransportChoice"
     rng: random.Random
     wall_clock: Callable[[], float]
     retries: RetryBudget
@@ -129,6 +131,9 @@ def _backend(
     resolved: ResolvedProvider, config: Config, around: Surroundings, seed: int
 ) -> Backend:
     if not resolved.kind.in_process:
+        # Imported here: the HTTP library is half of this library's import time.
+        from trio_llm.providers.http import HttpBackend  # noqa: PLC0415
+
         return HttpBackend(
             resolved,
             transport=around.transport,

@@ -150,6 +150,15 @@ class ConnectionFailedError(ProviderError):
     """No connection, or one that broke before the answer began."""
 
 
+class StaleConnectionError(ConnectionFailedError):
+    """A connection used before had ended before any byte of the response came.
+
+    The upstream closed it while it was idle, as it may at any time, so the
+    request can be sent once more, on a fresh connection. Whoever owns the
+    attempts does that, and counts it.
+    """
+
+
 class MalformedResponseError(ProviderError):
     """The provider's bytes are not an answer in its dialect."""
 

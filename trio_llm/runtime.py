@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
@@ -20,7 +20,9 @@ from trio_llm.errors import ConfigError, LLMError
 from trio_llm.events import EventStream, Observer
 from trio_llm.policy import RetryBudget
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
-from trio_llm.transport import TransportChoice
+
+if TYPE_CHECKING:
+    from trio_llm.transport import TransportChoice
 
 ConfigSource: TypeAlias = Config | Mapping[str, Any] | str | os.PathLike[str] | None
 
@@ -135,7 +137,7 @@ class Runtime(Endpoint):
 async def open_runtime(
     config: ConfigSource = None,
     *,
-    transport: TransportChoice = None,
+    transport: "TransportChoice" = None,
     rng: random.Random | None = None,
     wall_clock: Callable[[], float] | None = None,
 ) -> AsyncGenerator[Runtime, None]:
@@ -190,16 +192,29 @@ async def open_runtime(
         raise left_with
 
 
+@attrs.define
+class _ShieldOnceStarted:
+    """Lets the start be cancelled, and nothing from outside after it."""
+
+    _scope: trio.CancelScope
+    _task_status: trio.TaskStatus[None]
+
+    def started(self, value: None = None) -> None:  # noqa: ARG002 - the protocol has it
+        """Shield the actors, and report that they have started."""
+        self._scope.shield = True
+        self._task_status.started()
+
+
 async def _shielded(supervisor: Supervisor, task_status: trio.TaskStatus[None]) -> None:
     """Keep the actors alive until they are stopped, whatever is cancelled outside."""
-    with trio.CancelScope(shield=True):
-        await supervisor.run(task_status)
+    with trio.CancelScope() as scope:
+        await supervisor.run(_ShieldOnceStarted(scope, task_status))
 
 
 async def run_runtime(
     config: ConfigSource = None,
     *,
-    transport: TransportChoice = None,
+    transport: "TransportChoice" = None,
     rng: random.Random | None = None,
     wall_clock: Callable[[], float] | None = None,
     task_status: trio.TaskStatus[Runtime] = trio.TASK_STATUS_IGNORED,

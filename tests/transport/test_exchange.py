@@ -14,9 +14,10 @@ from trio_llm.errors import (
     InvalidRequestError,
     MalformedResponseError,
     ProviderError,
+    StaleConnectionError,
 )
 from trio_llm.testing.upstream import Behaviour, Fault, ServedOutcome, digest, open_upstream
-from trio_llm.transport import Connections, StaleConnectionError, TimeLimits
+from trio_llm.transport import Connections, TimeLimits
 
 LIMITS = TimeLimits()
 Connect = Callable[..., Connections]

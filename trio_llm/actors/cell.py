@@ -210,6 +210,7 @@ class Cell(Generic[P, V]):
                 reason = "cancelled"
         except ActorCrash as error:
             reason, cause = "crashed", error
+            self._break()
             raise
         except Exception as error:  # noqa: BLE001 - a crash harms its own request only
             reason, cause = "crashed", error
@@ -220,6 +221,12 @@ class Cell(Generic[P, V]):
                     self._cut += 1
                 envelope.fail(self._behaviour.unanswered(reason, cause), trio.current_time())
             envelope.settle()
+
+    def _break(self) -> None:
+        """Take nothing more in this life, which may need a while to close."""
+        self._idle_nursery = None
+        if self.state is ActorState.RUNNING:
+            self.state = ActorState.RESTARTING
 
     async def _recover(self, error: Exception) -> bool:
         """Note a crash and pause before the next life; false means down."""

@@ -21,6 +21,7 @@ from trio_llm.errors import (
     ProviderCrashedError,
     ProviderError,
     ProviderUnavailableError,
+    StaleConnectionError,
 )
 from trio_llm.policy import Cooldown, RetryBudget, backoff, blame_for
 from trio_llm.providers.backend import Backend, Work
@@ -28,7 +29,6 @@ from trio_llm.providers.lease import Lease, Occupancy, Refusal
 from trio_llm.providers.sink import StreamSink
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
 from trio_llm.providers.visit import Answer, Ask, Visit
-from trio_llm.transport import StaleConnectionError
 
 _UNANSWERED = {
     "crashed": "the code that serves it raised",

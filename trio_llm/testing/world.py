@@ -9,7 +9,7 @@ import os
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 import trio
@@ -19,7 +19,9 @@ from trio_llm.events import Event
 from trio_llm.runtime import ConfigSource, Runtime, open_runtime
 from trio_llm.testing.log import Entry, entry_of
 from trio_llm.testing.scheduler import seeded_scheduler
-from trio_llm.transport import TransportChoice
+
+if TYPE_CHECKING:
+    from trio_llm.transport import TransportChoice
 
 T = TypeVar("T")
 
@@ -46,7 +48,7 @@ class World:
 
     @asynccontextmanager
     async def open(
-        self, config: ConfigSource = None, *, transport: TransportChoice = None
+        self, config: ConfigSource = None, *, transport: "TransportChoice" = None
     ) -> AsyncGenerator[Runtime, None]:
         """Open a runtime whose randomness, clock and events are this world's."""
         async with open_runtime(

@@ -18,6 +18,7 @@ from trio_llm.errors import (
     MalformedResponseError,
     ProviderError,
     ProviderTimeoutError,
+    StaleConnectionError,
 )
 from trio_llm.transport.library import httpx
 
@@ -28,15 +29,6 @@ FAULTS: tuple[type[Exception], ...] = (
     trio.BrokenResourceError,
 )
 """What sending and receiving may raise for reasons outside this process."""
-
-
-class StaleConnectionError(ConnectionFailedError):
-    """A connection used before had ended before any byte of the response came.
-
-    The upstream closed it while it was idle, as it may at any time, so the
-    request can be sent once more, on a fresh connection. Whoever owns the
-    attempts does that, and counts it.
-    """
 
 
 def explain(fault: Exception, phase: str, *, reused: bool = False) -> ProviderError:

@@ -9,20 +9,11 @@ import attrs
 import h11
 import trio
 
+from trio_llm.testing.upstream.intake import ReadRequest
 from trio_llm.testing.upstream.plan import Ending, Plan
 from trio_llm.testing.upstream.record import ServedOutcome
 
 _READ = 65_536
-
-
-@attrs.frozen
-class ReadRequest:
-    """A request as it came over the connection."""
-
-    method: str
-    target: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
 
 
 @attrs.define(eq=False)

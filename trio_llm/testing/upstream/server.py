@@ -14,12 +14,12 @@ import attrs
 import h11
 import trio
 
-from trio_llm.errors import ProviderError
 from trio_llm.testing.upstream.behaviour import Behaviour, Script, decide
-from trio_llm.testing.upstream.connection import ReadRequest, ServerConnection
+from trio_llm.testing.upstream.connection import ServerConnection
+from trio_llm.testing.upstream.intake import ReadRequest, take_in
 from trio_llm.testing.upstream.plan import Plan, plan
-from trio_llm.testing.upstream.record import Served, ServedOutcome, redact
-from trio_llm.wire import DIALECTS, Dialect
+from trio_llm.testing.upstream.record import Served, ServedOutcome
+from trio_llm.wire import DIALECTS
 
 
 @attrs.frozen
@@ -121,7 +121,7 @@ class Upstream:
     async def _answer(
         self, connection: ServerConnection, request: ReadRequest, number: int
     ) -> None:
-        served, dialect, refusal = self._record(request, number)
+        served, dialect, refusal = take_in(request, ordinal=len(self.served) + 1, connection=number)
         self.served.append(served)
         self._in_flight += 1
         self._max_in_flight = max(self._max_in_flight, self._in_flight)
@@ -140,31 +140,6 @@ class Upstream:
             served.end(ServedOutcome.STOPPED)
             self._in_flight -= 1
             self._change()
-
-    def _record(
-        self, request: ReadRequest, number: int
-    ) -> tuple[Served, Dialect | None, Behaviour | None]:
-        prefix, _, rest = request.target.removeprefix("/").partition("/")
-        dialect = DIALECTS.get(prefix)
-        served = Served(
-            ordinal=len(self.served) + 1,
-            connection=number,
-            method=request.method,
-            path=request.target if dialect is None else f"/{rest}",
-            headers=redact(request.headers),
-            body=request.body,
-            received=trio.current_time(),
-            dialect=None if dialect is None else dialect.name,
-        )
-        if dialect is None or request.method != "POST":
-            return served, dialect, None
-        try:
-            incoming = dialect.parse(served.path, request.body)
-        except ProviderError as error:
-            return served, dialect, Behaviour(status=400, message=error.message)
-        served.model = incoming.model
-        served.stream = incoming.stream
-        return served, dialect, None
 
 
 @asynccontextmanager
