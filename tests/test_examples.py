@@ -37,7 +37,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"call 2: broken OverloadedError, then spare succeeded",
         r"call 3: spare succeeded",
         r"broken is cooling for (60|59) s",
-        r"asked directly: broken: it rests",
+        r"asked directly: broken: it is cooling down",
     ),
     "load_balance": (r" large: ", r"medium: ", r" small: "),
     "combined": (

@@ -67,18 +67,14 @@ async def http_calls() -> list[Row]:
             figures: dict[str, float | None] = {"post": None}
             if concurrency < 1000:  # above that one client's pool does not finish
                 async with async_client(url, concurrency) as call:
-                    figures["post"] = await cpu_per_call(
-                        call, calls=calls, concurrency=concurrency
-                    )
+                    figures["post"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
             async with h11_client(port) as call:
                 figures["h11"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
             async with through(upstream("one", port)) as call:
                 figures["one"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
             balancer = Fallback([upstream("one", port), upstream("two", port)], mailbox=4096)
             async with through(balancer) as call:
-                figures["balancer"] = await cpu_per_call(
-                    call, calls=calls, concurrency=concurrency
-                )
+                figures["balancer"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
             race = Race([upstream(name, port) for name in ("one", "two", "three")], mailbox=4096)
             if concurrency < 1000:  # three thousand sockets say nothing new
                 async with through(race) as call:

@@ -29,8 +29,7 @@ REPLY = json.dumps(
     }
 ).encode()
 PLAIN = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    % len(REPLY)
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(REPLY)
 ) + REPLY
 CHUNKS = 500
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import FOREIGN, ROOT, Cli, Process, Said
 from typer.testing import CliRunner
 
+from tests.cli.cli_runs import FOREIGN, ROOT, Cli, Process, Said
 from trio_llm.cli.app import app
 
 

@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from cli_runs import Cli, Process
 
+from tests.cli.cli_runs import Cli, Process
 from trio_llm.cli.terminal import printable
 
 

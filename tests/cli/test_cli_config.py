@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_runs import Cli
 
+from tests.cli.cli_runs import Cli
 from trio_llm.config import load_config, starter_toml
 
 

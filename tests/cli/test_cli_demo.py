@@ -6,9 +6,9 @@ import signal
 
 import pytest
 import trio
-from cli_runs import Cli, Process, at_a_terminal, read_rest, read_until
 from rich.console import Console
 
+from tests.cli.cli_runs import Cli, Process, at_a_terminal, read_rest, read_until
 from trio_llm import events
 from trio_llm.cli.demo.timeline import Timeline
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import Process, at_a_terminal, read_rest, read_until
+
+from tests.cli.cli_runs import Process, at_a_terminal, read_rest, read_until
 
 ENDLESS = """
 [providers.endless]

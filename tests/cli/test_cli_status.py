@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from cli_runs import Cli
+
+from tests.cli.cli_runs import Cli
 
 
 def test_status_shows_providers_and_balancers(cli: Cli, quick: str) -> None:

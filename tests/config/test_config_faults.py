@@ -372,11 +372,19 @@ CASES: dict[str, tuple[Mapping[str, Any], str]] = {
         ),
     ),
     "custom class not in its module": (
-        {"providers": {"p": {"kind": "custom", "class": "config_fixture_classes:Ecko"}}},
-        'providers.p.class: no class "Ecko" in "config_fixture_classes"; correct the name',
+        {
+            "providers": {
+                "p": {"kind": "custom", "class": "tests.config.config_fixture_classes:Ecko"}
+            }
+        },
+        'providers.p.class: no class "Ecko" in "tests.config.config_fixture_classes"; correct the name',
     ),
     "custom class without the method": (
-        {"providers": {"p": {"kind": "custom", "class": "config_fixture_classes:Mute"}}},
+        {
+            "providers": {
+                "p": {"kind": "custom", "class": "tests.config.config_fixture_classes:Mute"}
+            }
+        },
         "providers.p.class: Mute has no method `async def generate(self, request)`",
     ),
     "custom class that does not take the options": (
@@ -384,7 +392,7 @@ CASES: dict[str, tuple[Mapping[str, Any], str]] = {
             "providers": {
                 "p": {
                     "kind": "custom",
-                    "class": "config_fixture_classes:Echo",
+                    "class": "tests.config.config_fixture_classes:Echo",
                     "options": {"suffix": "!"},
                 }
             }

@@ -34,7 +34,11 @@ SOUND: dict[str, Any] = {
             "proxy": "http://proxy:3128",
             "verify": True,
         },
-        "c": {"kind": "custom", "class": "config_fixture_classes:Echo", "options": {"prefix": ""}},
+        "c": {
+            "kind": "custom",
+            "class": "tests.config.config_fixture_classes:Echo",
+            "options": {"prefix": ""},
+        },
     },
     "balancers": {
         "spread": {

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from config_fixture_classes import Echo, Raw, Wrapped
 
+from tests.config.config_fixture_classes import Echo, Raw, Wrapped
 from trio_llm.chat import Capability
 from trio_llm.config import (
     Config,
@@ -204,7 +204,9 @@ def test_key_by_callable() -> None:
     assert plan.providers["p"].key is key
 
 
-@pytest.mark.parametrize("cls", ["config_fixture_classes:Echo", Echo, Echo("x"), Raw(), Wrapped])
+@pytest.mark.parametrize(
+    "cls", ["tests.config.config_fixture_classes:Echo", Echo, Echo("x"), Raw(), Wrapped]
+)
 def test_custom_class(cls: object) -> None:
     """A custom class is found by name, or taken as the class or instance that it is."""
     plan = check(Config({"p": Provider("custom", cls=cls)}), {})

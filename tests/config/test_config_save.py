@@ -5,10 +5,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from config_fixture_classes import Echo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.config.config_fixture_classes import Echo
 from trio_llm.config import (
     Config,
     CooldownSettings,
@@ -92,7 +92,10 @@ def test_round_trip(tmp_path: Path, config: Config) -> None:
 def test_named_balancers_round_trip(tmp_path: Path) -> None:
     """Tables of names, weights and a custom class by name survive."""
     config = Config(
-        {"a": Provider("simulated"), "b": Provider("custom", cls="config_fixture_classes:Echo")},
+        {
+            "a": Provider("simulated"),
+            "b": Provider("custom", cls="tests.config.config_fixture_classes:Echo"),
+        },
         {
             "w": LoadBalance(["a", "b"], strategy="weighted", weights={"a": 0.75, "b": 0.25}),
             "f": Fallback(["w", "a"], primary="a"),
@@ -118,7 +121,7 @@ def test_custom_class_is_written_by_name(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     Config({"a": Provider("custom", cls=Echo, options={"prefix": "> "})}).save(path)
     assert load_config(path, {}).providers["a"] == Provider(
-        "custom", cls="config_fixture_classes:Echo", options={"prefix": "> "}
+        "custom", cls="tests.config.config_fixture_classes:Echo", options={"prefix": "> "}
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -127,8 +127,11 @@ def stage(planned: Planned, cast: Cast) -> Member:
             step = Fails(after=planned.after, passes=planned.passes)
         return cast.provider(planned.name, step)
     members = tuple(stage(member, cast) for member in planned.members)
-    classes = {"race": Race, "fallback": Fallback, "load_balance": LoadBalance}
-    return classes[planned.kind](members, name=planned.name)
+    if planned.kind == "race":
+        return Race(members, name=planned.name)
+    if planned.kind == "fallback":
+        return Fallback(members, name=planned.name)
+    return LoadBalance(members, name=planned.name)
 
 
 def configure(planned: Planned, cast: Cast, **settings: Any) -> Config:
@@ -136,7 +139,7 @@ def configure(planned: Planned, cast: Cast, **settings: Any) -> Config:
     return Config(default=stage(planned, cast), **settings)
 
 
-def by_attempt(seed: int, name: str, steps: Sequence[Step]) -> Script:
+def by_attempt(seed: int, name: str, steps: Sequence[Step]) -> Callable[[Work], Step]:
     """Make a script whose every attempt draws its step, keyed so that arrival does not matter."""
 
     def script(work: Work) -> Step:

@@ -7,7 +7,7 @@ caller's cancellation or a lost race.
 import pytest
 import trio
 
-from scenes import Cast
+from tests.guarantees.scenes import Cast
 from trio_llm import (
     AuthenticationError,
     Config,
@@ -58,12 +58,16 @@ TWO_STRIKES = CooldownSettings(initial=10.0, after_failures=2)
 
 async def _fail(llm: Runtime, *, streaming: bool = False) -> None:
     with pytest.raises(LLMError):
-        if streaming:
-            async with llm.stream("hello") as stream:
-                async for _event in stream:
-                    pass
-        else:
-            await llm.generate("hello")
+        await _ask(llm, streaming=streaming)
+
+
+async def _ask(llm: Runtime, *, streaming: bool) -> None:
+    if not streaming:
+        await llm.generate("hello")
+        return
+    async with llm.stream("hello") as stream:
+        async for _event in stream:
+            pass
 
 
 @pytest.mark.parametrize("error", CHARGED)
@@ -160,7 +164,7 @@ def test_a_success_forgets_the_failures_before_it() -> None:
     """Only failures in a row count."""
 
     async def scenario(world: World) -> None:
-        script = [Fails(), Answers(), Fails(), Answers()]
+        script = (Fails(), Answers(), Fails(), Answers())
         provider = Cast().provider("a", script, cooldown=TWO_STRIKES)
         async with world.open(Config(default=provider)) as llm:
             for _ in range(2):
@@ -176,7 +180,7 @@ def test_a_crashing_actor_charges_the_job_that_broke_it_only() -> None:
     """The other jobs of a crashed actor are answered, and do not count as its failures."""
 
     async def scenario(world: World) -> None:
-        script = [Crashes(after=1.0, actor=True), Stalls()]
+        script = (Crashes(after=1.0, actor=True), Stalls())
         provider = Cast().provider("a", script)
         async with world.open(Config(default=provider)) as llm:
             async with trio.open_nursery() as nursery:

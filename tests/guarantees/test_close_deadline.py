@@ -7,7 +7,7 @@ passes during this clean-up.
 
 import trio
 
-from scenes import Cast, field, kinds, steps_later
+from tests.guarantees.scenes import Cast, field, kinds, steps_later
 from trio_llm import Config, Fallback, LoadBalance, Race, Runtime
 from trio_llm.config.schema import Member
 from trio_llm.testing import Answers, Clings, Stalls, World, explore, run, seeds

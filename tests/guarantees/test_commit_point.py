@@ -4,11 +4,13 @@ Roles, empty pieces and reasoning that nobody asked for decide nothing: a racer 
 sends only those can still lose, and what a loser sent is never shown.
 """
 
+from typing import Any
+
 import attrs
 import pytest
 import trio
 
-from scenes import Cast, steps_later
+from tests.guarantees.scenes import Cast, steps_later
 from trio_llm import (
     Completion,
     Config,
@@ -19,6 +21,7 @@ from trio_llm import (
     ProviderTimeoutError,
     Race,
     ReasoningDelta,
+    Request,
     TextDelta,
     Timeouts,
     ToolCallDelta,
@@ -56,13 +59,13 @@ NOT_USEFUL: tuple[Delta, ...] = (TextDelta(""), ReasoningDelta("let me think"), 
 
 
 async def _events(
-    world: World, default: Race | Fallback | Provider, **options: str
+    world: World, default: Race | Fallback | Provider, **options: Any
 ) -> tuple[str, float, list[StreamEvent]]:
-    async with world.open(Config(default=default)) as llm:
-        async with llm.stream("hello", **options) as stream:  # type: ignore[arg-type]
-            committed = trio.current_time()
-            events = [event async for event in stream]
-            return stream.provider, committed, events
+    request = Request(messages="hello", **options)
+    async with world.open(Config(default=default)) as llm, llm.stream(request) as stream:
+        committed = trio.current_time()
+        events = [event async for event in stream]
+        return stream.provider, committed, events
 
 
 @pytest.mark.parametrize("early", NOT_USEFUL, ids=["empty text", "reasoning", "empty reasoning"])

@@ -6,7 +6,7 @@ A Retry-After becomes an absolute instant the moment it arrives.
 import pytest
 import trio
 
-from scenes import Cast, by_attempt, field, kinds
+from tests.guarantees.scenes import Cast, by_attempt, field, kinds
 from trio_llm import (
     Config,
     CooldownSettings,
@@ -75,13 +75,13 @@ def test_the_end_of_a_rest_only_ever_moves_later() -> None:
                 latest = until or latest
                 await trio.sleep(1 / 8)
 
-        async with world.open(Config(default=provider, restart=restart)) as llm:
-            async with trio.open_nursery() as watching:
-                watching.start_soon(watch, llm)
-                async with trio.open_nursery() as nursery:
-                    for _ in range(4):
-                        nursery.start_soon(caller, llm)
-                watching.cancel_scope.cancel()
+        config = Config(default=provider, restart=restart)
+        async with world.open(config) as llm, trio.open_nursery() as watching:
+            watching.start_soon(watch, llm)
+            async with trio.open_nursery() as nursery:
+                for _ in range(4):
+                    nursery.start_soon(caller, llm)
+            watching.cancel_scope.cancel()
         ends = [field(entry, "until") for entry in kinds(world.log, "CooldownStarted")]
         assert ends == sorted(ends)
 
@@ -145,7 +145,7 @@ def test_each_rest_in_a_row_is_twice_as_long_up_to_the_maximum() -> None:
     """Rests double with every failure that ends one, and a success starts over."""
 
     async def scenario(world: World) -> None:
-        script = [*[Fails()] * 5, Answers(), Fails()]
+        script: list[Step] = [*[Fails()] * 5, Answers(), Fails()]
         settings = CooldownSettings(initial=1.0, maximum=6.0, after_failures=1)
         async with world.open(
             Config(default=Cast().provider("a", script, cooldown=settings))

@@ -7,7 +7,7 @@ limits of time, plain and streaming, under every schedule.
 import pytest
 import trio
 
-from scenes import Cast, assert_idle, steps_later
+from tests.guarantees.scenes import Cast, assert_idle, steps_later
 from trio_llm import (
     AllProvidersFailed,
     Config,

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from scenes import Cast, by_attempt
+from tests.guarantees.scenes import Cast, by_attempt
 from trio_llm import Config, Fallback, LLMError, Race, events
 from trio_llm.testing import Answers, Crashes, Fails, Stalls, World, explore, run, seeds
 

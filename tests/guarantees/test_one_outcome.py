@@ -12,7 +12,7 @@ from collections import Counter
 import attrs
 import trio
 
-from scenes import Cast, assert_idle, by_attempt, field, kinds
+from tests.guarantees.scenes import Cast, assert_idle, by_attempt, field, kinds
 from trio_llm import (
     AuthenticationError,
     Config,
@@ -20,6 +20,7 @@ from trio_llm import (
     CooldownSettings,
     Endpoint,
     Fallback,
+    Finished,
     LLMError,
     LoadBalance,
     OverloadedError,
@@ -85,13 +86,13 @@ def _grow(rng: random.Random, cast: Cast, seed: int, depth: int, name: str = "n"
     members = tuple(
         _grow(rng, cast, seed, depth - 1, f"{name}{index}") for index in range(rng.randint(2, 3))
     )
-    settings = {"name": name, "mailbox": rng.randint(1, 3)}
-    kind = rng.randrange(3)
+    kind, room = rng.randrange(3), rng.randint(1, 3)
     if kind == 0:
-        return Race(members, timeout=rng.choice((None, 1.0, 2.5)), **settings)
+        return Race(members, timeout=rng.choice((None, 1.0, 2.5)), name=name, mailbox=room)
     if kind == 1:
-        return Fallback(members, max_retries=rng.choice((None, 1)), **settings)
-    return LoadBalance(members, strategy=rng.choice(("round_robin", "random")), **settings)
+        return Fallback(members, max_retries=rng.choice((None, 1)), name=name, mailbox=room)
+    strategy = rng.choice(("round_robin", "random"))
+    return LoadBalance(members, strategy=strategy, name=name, mailbox=room)
 
 
 @attrs.define(eq=False)
@@ -120,17 +121,17 @@ class _Callers:
             self.outcomes["cancelled"] += 1
 
     async def _stream(self, target: Endpoint, read: int, pause: float) -> None:
-        finished = 0
         async with target.stream("hello") as stream:
-            async for _event in stream:
-                await trio.sleep(pause)
+            async for event in stream:
+                if isinstance(event, Finished):
+                    assert stream.reply is event.reply
+                    self.outcomes["reply"] += 1
+                    return
                 read -= 1
                 if read < 0:
                     break
-            else:
-                assert stream.reply is not None
-                finished = 1
-        self.outcomes["reply" if finished else "left"] += 1
+                await trio.sleep(pause)
+        self.outcomes["left"] += 1
 
 
 async def _chaos(world: World) -> Counter[str]:
@@ -156,6 +157,17 @@ async def _chaos(world: World) -> Counter[str]:
     assert trio.lowlevel.current_statistics().tasks_living == before
     assert_idle(cast, opened)
     assert callers.outcomes.total() == CALLERS, callers.outcomes
+    assert Counter(field(entry, "outcome") for entry in kinds(world.log, "RequestFinished")) == (
+        Counter(
+            succeeded=callers.outcomes["reply"],
+            failed=callers.outcomes["error"],
+            cancelled=callers.outcomes["cancelled"] + callers.outcomes["left"],
+        )
+    )
+    for statistics in opened.statistics().nodes.values():
+        assert statistics.requests == (
+            statistics.succeeded + statistics.failed + statistics.cancelled
+        )
     began, ended = kinds(world.log, "RequestStarted"), kinds(world.log, "RequestFinished")
     calls = [field(entry, "call") for entry in ended]
     assert sorted(calls) == sorted({field(entry, "call") for entry in began})

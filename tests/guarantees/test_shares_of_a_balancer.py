@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import trio
 
-from scenes import Cast
+from tests.guarantees.scenes import Cast
 from trio_llm import Config, LoadBalance, RateLimitError, Runtime
 from trio_llm.testing import Answers, RateLimits, World, explore, run, seeds
 
@@ -31,7 +31,7 @@ def test_round_robin_stays_even_while_a_member_rests() -> None:
 
     async def scenario(world: World) -> None:
         cast = Cast()
-        resting = [RateLimits(100.0), Answers()]
+        resting = (RateLimits(100.0), Answers())
         members = [cast.provider(name, Answers()) for name in "abcd"]
         lame = world.rng.randrange(4)
         members[lame] = cast.provider("lame", resting)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import trio
 
-from scenes import Cast, assert_idle, by_attempt, field, kinds
+from tests.guarantees.scenes import Cast, assert_idle, by_attempt, field, kinds
 from trio_llm import (
     Config,
     Fallback,
@@ -15,6 +15,7 @@ from trio_llm import (
     Provider,
     ProviderCrashedError,
     Race,
+    ReplyStream,
     StreamInterruptedError,
     TextDelta,
     Timeouts,
@@ -28,6 +29,7 @@ TEXT = "every piece arrives once"
 async def _read(world: World, default: Member, patience: float = float("inf")) -> tuple[str, str]:
     """Read one stream; give how it ended and what was shown."""
     shown: list[str] = []
+    partial: list[str] = []
     ends: list[str] = []
     async with world.open(Config(default=default)) as llm:
         with trio.move_on_after(patience) as scope:
@@ -44,7 +46,7 @@ async def _read(world: World, default: Member, patience: float = float("inf")) -
                     with pytest.raises(StopAsyncIteration):
                         await anext(stream)
             except StreamInterruptedError as error:
-                assert error.partial_text == "".join(shown)
+                partial.append(error.partial_text)
                 ends.append("interrupted")
             except LLMError:
                 assert not shown
@@ -53,6 +55,7 @@ async def _read(world: World, default: Member, patience: float = float("inf")) -
             ends.append("cancelled")
         await trio.sleep(1.0)
     (end,) = ends
+    assert end != "interrupted" or partial == ["".join(shown)]
     (record,) = kinds(world.log, "RequestFinished")
     expected = {"finished": "succeeded", "cancelled": "cancelled"}.get(end, "failed")
     assert field(record, "outcome") == expected
@@ -105,27 +108,31 @@ def test_a_broken_stream_says_what_had_arrived(step: Cuts | Stalls, phase: str |
         provider = Cast().provider("a", step, timeouts=Timeouts(idle=2.0))
         async with world.open(Config(default=provider)) as llm:
             shown: list[str] = []
-            with pytest.raises(StreamInterruptedError) as caught:
-                async with llm.stream("hello") as stream:
-                    async for piece in stream.text():
-                        shown.append(piece)  # noqa: PERF401 - the stream raises half-way
+            async with llm.stream("hello") as stream:
+                with pytest.raises(StreamInterruptedError) as caught:
+                    await _show(stream, shown)
+                with pytest.raises(RuntimeError, match="has not finished"):
+                    _ = stream.reply
             assert caught.value.partial_text == "".join(shown)
             assert "abcd".startswith(caught.value.partial_text)
             assert shown
             assert phase is None or caught.value.phase == phase
             assert caught.value.provider == "a"
             assert caught.value.attempts[0].error is not None
-            with pytest.raises(RuntimeError, match="has not finished"):
-                _ = stream.reply
 
     explore(scenario, seeds=seeds(1000, share=50))
+
+
+async def _show(stream: ReplyStream, shown: list[str]) -> None:
+    async for piece in stream.text():
+        shown.append(piece)  # noqa: PERF401 - what came before an error counts
 
 
 def test_a_crash_of_the_actor_interrupts_its_streams() -> None:
     """When an actor crashes, each of its running streams fails with its own partial text."""
 
     async def scenario(world: World) -> None:
-        script = [Stalls(1, "one"), Stalls(1, "two"), Crashes(after=2.0, actor=True)]
+        script = (Stalls(1, "one"), Stalls(1, "two"), Crashes(after=2.0, actor=True))
         cast = Cast()
         async with world.open(Config(default=cast.provider("a", script))) as llm:
             texts: list[str] = []

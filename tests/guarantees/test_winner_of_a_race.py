@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from scenes import Branching, Cast, Leaf, Planned, configure, draw, foresee
+from tests.guarantees.scenes import Branching, Cast, Leaf, Planned, configure, draw, foresee
 from trio_llm import AllProvidersFailed, TextDelta
 from trio_llm.testing import Entry, World, canonical, run, seeds
 

@@ -5,7 +5,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from real_server import Server, started
+
+from tests.real.real_server import Server, started
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Its 100 MB are loaded in the servers only.
     if importlib.util.find_spec("xllamacpp") is None:
         pytest.skip("the extra `real` is not installed: no xllamacpp")
-    from real_model import write_model  # noqa: PLC0415 - needs gguf
+    from tests.real.real_model import write_model  # noqa: PLC0415 - needs gguf
 
     path = tmp_path_factory.mktemp("model") / "syllables.gguf"
     write_model(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFWriter, LlamaFileType, TokenType
 
-from real_server import CONTEXT  # isort: skip
+from tests.real.real_server import CONTEXT  # isort: skip
 
 WIDTH = 64
 LAYERS = 2

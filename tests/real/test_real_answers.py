@@ -4,8 +4,8 @@ import json
 
 import pytest
 import trio
-from real_server import CONTEXT, Server, idle, needs_socket_table, provider
 
+from tests.real.real_server import CONTEXT, Server, idle, needs_socket_table, provider
 from trio_llm import (
     AttemptOutcome,
     AuthenticationError,

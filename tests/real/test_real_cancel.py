@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
-from real_server import ENDLESS, Server, busy, idle, needs_socket_table, provider
 
+from tests.real.real_server import ENDLESS, Server, busy, idle, needs_socket_table, provider
 from trio_llm import Config, Runtime, open_runtime
 
 pytestmark = [pytest.mark.real, needs_socket_table]

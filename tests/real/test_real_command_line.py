@@ -12,7 +12,8 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
-from real_server import CONTEXT, ENDLESS, KEY, Server, idle, needs_socket_table
+
+from tests.real.real_server import CONTEXT, ENDLESS, KEY, Server, idle, needs_socket_table
 
 pytestmark = pytest.mark.real
 

@@ -4,8 +4,16 @@ import signal
 
 import pytest
 import trio
-from real_server import ENDLESS, Server, busy, idle, in_turn, needs_socket_table, provider
 
+from tests.real.real_server import (
+    ENDLESS,
+    Server,
+    busy,
+    idle,
+    in_turn,
+    needs_socket_table,
+    provider,
+)
 from trio_llm import (
     AllProvidersFailed,
     AttemptOutcome,

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 import pytest
-from wire_corpus import Exchange, corpus_path, exchanges, expected_usage
 
+from tests.wire.wire_corpus import Exchange, corpus_path, exchanges, expected_usage
 from trio_llm.chat import (
     Completion,
     Delta,

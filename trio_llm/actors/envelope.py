@@ -60,8 +60,8 @@ class Envelope(Generic[P, V]):
     settled: bool = False
     cancel_reason: str | None = None
     watcher: Callable[[], None] | None = attrs.field(default=None, init=False)
-    _on_decided: trio.Event | None = attrs.field(default=None, init=False)
-    _on_settled: trio.Event | None = attrs.field(default=None, init=False)
+    _for_decided: list[trio.lowlevel.Task] | None = attrs.field(default=None, init=False)
+    _for_settled: list[trio.lowlevel.Task] | None = attrs.field(default=None, init=False)
 
     @property
     def decided(self) -> bool:
@@ -88,8 +88,8 @@ class Envelope(Generic[P, V]):
         self.stamp = stamp
         if self.watcher is not None:
             self.watcher()
-        if self._on_decided is not None:
-            self._on_decided.set()
+        if self._for_decided is not None:
+            _wake(self._for_decided)
 
     def settle(self) -> None:
         """Say that nothing of it runs any more; releases the lease."""
@@ -98,8 +98,8 @@ class Envelope(Generic[P, V]):
         self.settled = True
         if self.lease is not None:
             self.lease.release()
-        if self._on_settled is not None:
-            self._on_settled.set()
+        if self._for_settled is not None:
+            _wake(self._for_settled)
 
     def cancel(self, reason: str) -> None:
         """Give it up.
@@ -117,19 +117,35 @@ class Envelope(Generic[P, V]):
 
     async def wait_decided(self) -> None:
         """Wait until it is decided; no checkpoint if it already is."""
-        if self.stamp != math.inf:
-            return
-        if self._on_decided is None:
-            self._on_decided = trio.Event()
-        await self._on_decided.wait()
+        if self.stamp == math.inf:
+            if self._for_decided is None:
+                self._for_decided = []
+            await _park(self._for_decided)
 
     async def wait_settled(self) -> None:
         """Wait until it is settled; no checkpoint if it already is."""
-        if self.settled:
-            return
-        if self._on_settled is None:
-            self._on_settled = trio.Event()
-        await self._on_settled.wait()
+        if not self.settled:
+            if self._for_settled is None:
+                self._for_settled = []
+            await _park(self._for_settled)
+
+
+async def _park(parked: list[trio.lowlevel.Task]) -> None:
+    """Wait to be woken; a `trio.Event` would cost twice the time and the memory."""
+    task = trio.lowlevel.current_task()
+    parked.append(task)
+
+    def leave(_raise_cancel: object) -> trio.lowlevel.Abort:
+        parked.remove(task)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    await trio.lowlevel.wait_task_rescheduled(leave)
+
+
+def _wake(parked: list[trio.lowlevel.Task]) -> None:
+    for task in parked:
+        trio.lowlevel.reschedule(task)
+    parked.clear()
 
 
 async def dismiss(envelope: Envelope[P, V], reason: str, deadline: float) -> bool:

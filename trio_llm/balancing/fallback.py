@@ -4,7 +4,14 @@ import attrs
 
 from trio_llm import events
 from trio_llm.balancing.routing import Candidate, preferred_first
-from trio_llm.balancing.turn import Branch, Turn, falls_through
+from trio_llm.balancing.turn import (
+    Branch,
+    Turn,
+    error_of,
+    falls_through,
+    is_busy,
+    is_refusal,
+)
 from trio_llm.errors import LLMError
 from trio_llm.providers.lease import Refusal
 
@@ -29,7 +36,9 @@ class FallbackStrategy:
 
     async def run(self, turn: Turn) -> None:
         """Try the members in order."""
-        order = sorted(turn.candidates, key=lambda candidate: candidate.index != self.primary)
+        order = turn.candidates
+        if self.primary:
+            order = sorted(order, key=lambda candidate: candidate.index != self.primary)
         order = preferred_first(order, turn.request.prefer)
         errors: list[LLMError] = []
         busy: list[tuple[Candidate, LLMError]] = []
@@ -38,50 +47,50 @@ class FallbackStrategy:
             lease = candidate.node.reserve(candidate.request)
             if isinstance(lease, Refusal):
                 error: LLMError = lease.error(candidate.node.name)
-                if lease.code == "busy":
-                    busy.append((candidate, error))
-                else:
-                    errors.append(error)
-                    turn.emit(events.FellBack, candidate.node.name, lease.message)
-                continue
-            if tries == 0:
+            elif tries == 0:
                 lease.release()
                 break
-            tries -= 1
-            if await self._try(turn, candidate, await turn.consult(candidate, lease), errors):
-                return
+            else:
+                outcome = await turn.consult(candidate, lease, may_wait=False)
+                if await self._answered(turn, candidate, outcome, errors):
+                    return
+                error = error_of(outcome)
+                tries -= not is_refusal(error)
+            if is_busy(error):
+                busy.append((candidate, error))
+            else:
+                errors.append(error)
+                turn.emit(events.FellBack, candidate.node.name, str(error))
         for candidate, refusal in busy:
-            if tries == 0:
+            if tries == 0 or not turn.may_wait:
                 errors.append(refusal)
                 continue
             place = candidate.node.enqueue(candidate.request)
             if isinstance(place, Refusal):
                 errors.append(place.error(candidate.node.name))
                 continue
-            tries -= 1
-            if await self._try(turn, candidate, await turn.consult(candidate, place), errors):
+            outcome = await turn.consult(candidate, place, may_wait=True)
+            if await self._answered(turn, candidate, outcome, errors):
                 return
+            errors.append(error_of(outcome))
+            tries -= not is_refusal(errors[-1])
         turn.fail(errors)
 
-    async def _try(
+    async def _answered(
         self,
         turn: Turn,
         candidate: Candidate,
         outcome: Branch | LLMError,
-        errors: list[LLMError],
+        earlier: list[LLMError],
     ) -> bool:
-        """Take a member's outcome; true when the call is decided."""
-        error = outcome.error if isinstance(outcome, Branch) else outcome
-        if error is None and isinstance(outcome, Branch):
+        """Take a member's outcome; true when it decides the call."""
+        if isinstance(outcome, Branch) and outcome.error is None:
             name = candidate.node.name
             turn.answer(outcome, {"fallback_provider": name, "fallback_index": candidate.index})
             await turn.stay(outcome)
             return True
-        if error is None:
+        error = error_of(outcome)
+        if falls_through(error):
             return False
-        if not falls_through(error):
-            turn.stop(error, errors)
-            return True
-        errors.append(error)
-        turn.emit(events.FellBack, candidate.node.name, str(error))
-        return False
+        turn.stop(error, earlier)
+        return True

@@ -7,7 +7,14 @@ from typing import Protocol
 import attrs
 
 from trio_llm.balancing.routing import Candidate, preferred_first
-from trio_llm.balancing.turn import Branch, Turn, falls_through, is_refusal
+from trio_llm.balancing.turn import (
+    Branch,
+    Turn,
+    error_of,
+    falls_through,
+    is_busy,
+    is_refusal,
+)
 from trio_llm.errors import LLMError
 from trio_llm.policy import Rotation, WeightedRotation
 from trio_llm.providers.lease import Refusal
@@ -95,44 +102,39 @@ class LoadBalanceStrategy:
         refused: dict[str, LLMError] = {}
         busy: list[Candidate] = []
         for candidate in order:
+            name = candidate.node.name
             lease = candidate.node.reserve(candidate.request)
             if isinstance(lease, Refusal):
-                refused[candidate.node.name] = lease.error(candidate.node.name)
-                if lease.code == "busy":
-                    busy.append(candidate)
-                continue
-            able = [name for name in by_name if name not in refused]
-            self.turns.took(able, candidate.node.name)
-            if await self._ask(turn, candidate, await turn.consult(candidate, lease), refused):
-                return
-        for candidate in busy:
+                refused[name] = lease.error(name)
+            else:
+                self.turns.took([other for other in by_name if other not in refused], name)
+                outcome = await turn.consult(candidate, lease, may_wait=False)
+                if await self._decided(turn, candidate, outcome):
+                    return
+                refused[name] = error_of(outcome)
+            if is_busy(refused[name]):
+                busy.append(candidate)
+        for candidate in busy if turn.may_wait else ():
+            name = candidate.node.name
             lease = candidate.node.enqueue(candidate.request)
             if isinstance(lease, Refusal):
-                refused[candidate.node.name] = lease.error(candidate.node.name)
+                refused[name] = lease.error(name)
                 continue
-            self.turns.took([c.node.name for c in busy], candidate.node.name)
-            if await self._ask(turn, candidate, await turn.consult(candidate, lease), refused):
+            self.turns.took([other.node.name for other in busy], name)
+            outcome = await turn.consult(candidate, lease, may_wait=True)
+            if await self._decided(turn, candidate, outcome):
                 return
+            refused[name] = error_of(outcome)
         turn.fail([refused[name] for name in by_name if name in refused])
 
-    async def _ask(
-        self,
-        turn: Turn,
-        candidate: Candidate,
-        outcome: Branch | LLMError,
-        refused: dict[str, LLMError],
-    ) -> bool:
-        """Take a member's outcome; true when the call is decided."""
-        name = candidate.node.name
-        error = outcome.error if isinstance(outcome, Branch) else outcome
-        if error is None and isinstance(outcome, Branch):
-            turn.answer(outcome, {"loadbalance_provider": name})
+    async def _decided(self, turn: Turn, candidate: Candidate, outcome: Branch | LLMError) -> bool:
+        """Take a member's outcome; false if it only refused."""
+        if isinstance(outcome, Branch) and outcome.error is None:
+            turn.answer(outcome, {"loadbalance_provider": candidate.node.name})
             await turn.stay(outcome)
             return True
-        if error is None:
-            return False
+        error = error_of(outcome)
         if is_refusal(error):
-            refused[name] = error
             return False
         if falls_through(error):
             turn.fail([error])

@@ -99,12 +99,12 @@ def _line_up(turn: Turn, deadline: float) -> tuple[list[Branch], dict[int, LLMEr
             if lease.code == "busy":
                 busy.append(position)
             continue
-        branch = turn.post(candidate, lease, deadline)
+        branch = turn.post(candidate, lease, may_wait=turn.may_wait, deadline=deadline)
         if isinstance(branch, Branch):
             entrants.append(branch)
         else:
             refused[candidate.index] = branch
-    if entrants:
+    if entrants or not turn.may_wait:
         return entrants, refused
     for position in busy:
         candidate = turn.candidates[position]
@@ -112,7 +112,7 @@ def _line_up(turn: Turn, deadline: float) -> tuple[list[Branch], dict[int, LLMEr
         branch = (
             lease.error(candidate.node.name)
             if isinstance(lease, Refusal)
-            else turn.post(candidate, lease, deadline)
+            else turn.post(candidate, lease, may_wait=True, deadline=deadline)
         )
         if isinstance(branch, Branch):
             entrants.append(branch)

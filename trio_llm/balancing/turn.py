@@ -104,8 +104,18 @@ class Turn:
                 record(trio.current_time(), visit.call.number, visit.path, *fields)
             )
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether members may be asked to let the call wait in their lines."""
+        return self.ask.payload.may_wait
+
     def post(
-        self, candidate: Candidate, lease: Releasable, deadline: float = math.inf
+        self,
+        candidate: Candidate,
+        lease: Releasable,
+        *,
+        may_wait: bool,
+        deadline: float = math.inf,
     ) -> Branch | ProviderUnavailableError:
         """Ask a member, at once or not at all."""
         visit = self.ask.payload
@@ -115,6 +125,7 @@ class Turn:
                 candidate.request,
                 (*visit.path, candidate.node.name),
                 (*visit.rank, candidate.index),
+                may_wait,
             ),
             lease,
             min(deadline, self.ask.deadline),
@@ -125,9 +136,11 @@ class Turn:
             return Refusal(refused.code, _REFUSED[refused.code]).error(candidate.node.name)
         return Branch(candidate, ask)
 
-    async def consult(self, candidate: Candidate, lease: Releasable) -> Branch | LLMError:
+    async def consult(
+        self, candidate: Candidate, lease: Releasable, *, may_wait: bool
+    ) -> Branch | LLMError:
         """Ask a member and wait until it is decided."""
-        branch = self.post(candidate, lease)
+        branch = self.post(candidate, lease, may_wait=may_wait)
         if not isinstance(branch, Branch):
             return branch
         try:
@@ -190,6 +203,14 @@ class Turn:
         self.ask.fail(error, trio.current_time())
 
 
+def error_of(outcome: Branch | LLMError) -> LLMError:
+    """Give the error of an outcome that is no success."""
+    error = outcome.error if isinstance(outcome, Branch) else outcome
+    if error is None:
+        raise TypeError("a success has no error")
+    return error
+
+
 def falls_through(error: LLMError) -> bool:
     """Whether another member could do better."""
     return isinstance(error, AllProvidersFailed) or blame_for(error).falls_through
@@ -200,6 +221,13 @@ def is_refusal(error: LLMError) -> bool:
     if isinstance(error, AllProvidersFailed):
         return all(isinstance(leaf, ProviderUnavailableError) for leaf in error.errors)
     return isinstance(error, ProviderUnavailableError)
+
+
+def is_busy(error: LLMError) -> bool:
+    """Whether no attempt was made, and waiting in line could help."""
+    if isinstance(error, AllProvidersFailed):
+        return is_refusal(error) and any(leaf.code == "busy" for leaf in error.errors)
+    return isinstance(error, ProviderUnavailableError) and error.code == "busy"
 
 
 class Strategy(Protocol):

@@ -72,6 +72,10 @@ def _check_text(name: str, value: object) -> None:
         raise TypeError(msg)
 
 
+def _to_tools(value: "Iterable[Tool]") -> "tuple[Tool, ...]":
+    return tuple(value)
+
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -109,7 +113,7 @@ class Request:
     top_p: float | None = None
     stop: tuple[str, ...] = attrs.field(default=(), converter=_to_stop)
     seed: int | None = None
-    tools: tuple[Tool, ...] = attrs.field(default=(), converter=tuple[Tool, ...])
+    tools: tuple[Tool, ...] = attrs.field(default=(), converter=_to_tools)
     tool_choice: str | None = None
     parallel_tool_calls: bool | None = None
     reasoning: str | None = None

@@ -352,6 +352,8 @@ class ProviderActor:
     ) -> ProviderError | None:
         """Charge and record a failure; give it on, unless a consumer will see it."""
         now = trio.current_time()
+        if error.provider is not None:  # seen before: one that a user's code raises again
+            error = error.copy()
         error.provider = self._name
         error.model = error.model or model
         error.elapsed = now - started

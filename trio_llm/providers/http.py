@@ -1,6 +1,6 @@
 """The backend of every provider that speaks over HTTP: a dialect and its connections."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
@@ -11,7 +11,10 @@ from trio_llm.errors import MalformedResponseError, ProviderError
 from trio_llm.providers.backend import Work
 from trio_llm.providers.sink import is_useful
 from trio_llm.transport import Connections, Exchange, TimeLimits, TransportChoice, transport_for
-from trio_llm.wire import DIALECTS
+from trio_llm.wire import DIALECTS, Outgoing
+
+# Servers without keys are given words such as "none", which an error may well use.
+_LEAST_SECRET = 8
 
 
 class HttpBackend:
@@ -46,8 +49,11 @@ class HttpBackend:
             settings.timeouts.total,
         )
         self._headers = {"content-type": "application/json"}
+        self._secret = ""
         if isinstance(provider.key, Secret):
-            self._headers |= self._dialect.authenticate(provider.key.reveal())
+            self._secret = provider.key.reveal()
+            self._headers |= self._dialect.authenticate(self._secret)
+        self._own_headers = dict(settings.headers)
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Open the provider's connections; all are closed when the actor's life ends."""
@@ -73,11 +79,22 @@ class HttpBackend:
         outgoing = self._dialect.encode(
             work.request, model=work.model, stream=work.sink is not None
         )
-        headers = self._headers
+        headers, secret = self._headers, self._secret
         key = self._provider.key
         if key is not None and not isinstance(key, Secret):
-            headers = headers | self._dialect.authenticate(await key())
-        headers = headers | dict(outgoing.headers) | dict(self._provider.settings.headers)
+            secret = await key()
+            headers = headers | self._dialect.authenticate(secret)
+        if outgoing.headers or self._own_headers:
+            headers = {**headers, **outgoing.headers, **self._own_headers}
+        try:
+            return await self._exchange(work, outgoing, headers)
+        except ProviderError as error:
+            _conceal(secret, error)
+            raise
+
+    async def _exchange(
+        self, work: Work, outgoing: Outgoing, headers: Mapping[str, str]
+    ) -> Completion:
         async with self._connections.exchange(
             f"{self._provider.base_url}{outgoing.path}",
             headers,
@@ -120,3 +137,14 @@ class HttpBackend:
         return self._dialect.classify(
             response.status, response.headers, body, now=self._wall_clock()
         )
+
+
+def _conceal(secret: str, error: ProviderError) -> None:
+    """Take the key out of what the provider says: some quote the key that they refuse."""
+    if len(secret) < _LEAST_SECRET:
+        return
+    for name in ("message", "code", "request_id"):
+        text = getattr(error, name)
+        if text and secret in text:
+            setattr(error, name, text.replace(secret, "[redacted]"))
+    error.args = (error.message, *error.args[1:])

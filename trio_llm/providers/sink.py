@@ -10,6 +10,9 @@ from trio_llm.errors import ProviderError, StreamInterruptedError
 from trio_llm.providers.feed import Feed
 from trio_llm.providers.visit import Answer, Ask
 
+LONGEST_PREFIX = 16_384
+"""How many events a stream may begin with that are not useful."""
+
 
 def is_useful(delta: Delta, *, reasoning: bool) -> bool:
     """Tell whether a delta is something a caller waits for.
@@ -28,7 +31,8 @@ class StreamSink:
     """Takes the events of one attempt; decides its envelope at the first useful one.
 
     Until then the events are kept private, so that a racer that loses has shown
-    nothing. Before the commit there is no consumer, so nothing waits for one.
+    nothing. Before the commit there is no consumer, so nothing waits for one; a
+    provider that sends `LONGEST_PREFIX` events without a useful one commits with them.
     """
 
     def __init__(self, ask: Ask, provider: str, model: str, number: int, started: float) -> None:
@@ -37,6 +41,7 @@ class StreamSink:
         self._started = started
         self._reasoning = ask.payload.request.reasoning is not None
         self._feed = Feed()
+        self._prefix = 0
         self._text: list[str] = []
         self.answer = Answer(provider, model, feed=self._feed)
 
@@ -59,7 +64,10 @@ class StreamSink:
         if self.answer.first_token == math.inf:
             self._feed.offer(deltas)
             reasoning = self._reasoning
-            if any(is_useful(delta, reasoning=reasoning) for delta in deltas):
+            self._prefix += len(deltas)
+            if self._prefix >= LONGEST_PREFIX or any(
+                is_useful(delta, reasoning=reasoning) for delta in deltas
+            ):
                 self.commit()
         elif not self._feed.offer(deltas):
             await self._feed.room_made()

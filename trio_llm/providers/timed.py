@@ -12,6 +12,8 @@ from trio_llm.errors import ProviderTimeoutError
 from trio_llm.providers.backend import Backend, Sink, Work
 from trio_llm.providers.sink import is_useful
 
+_NO_LIMITS = Timeouts(math.inf, math.inf, math.inf, math.inf)
+
 
 @attrs.define(eq=False)
 class _Phases:
@@ -78,7 +80,7 @@ class TimedBackend:
     A plain exchange must answer within `first_token` and `total`; a stream must
     give its first useful event within `first_token`, each further one within
     `idle`, and end within `total`. A limit that passes in the very instant of the
-    completion wins over it.
+    completion wins over it. Without any limit there is no timer either.
     """
 
     _backend: Backend
@@ -90,17 +92,19 @@ class TimedBackend:
 
     async def answer(self, work: Work) -> Completion:
         """Do one exchange in time, or raise `ProviderTimeoutError` with the phase."""
+        limits = self._limits
+        if limits == _NO_LIMITS:
+            return await self._backend.answer(work)
         started = trio.current_time()
-        scope = trio.CancelScope(
-            deadline=started + min(self._limits.first_token, self._limits.total)
-        )
-        phases = _Phases(self._limits, started, scope)
+        scope = trio.CancelScope(deadline=started + min(limits.first_token, limits.total))
+        phases: _Phases | None = None
         if work.sink is not None:
+            phases = _Phases(limits, started, scope)
             asked = work.request.reasoning is not None
             work = attrs.evolve(work, sink=_TimedSink(work.sink, phases, asked))
         completion: Completion | None = None
         with scope:
             completion = await self._backend.answer(work)
         if completion is None:
-            raise phases.error()
+            raise (phases or _Phases(limits, started, scope)).error()
         return completion

@@ -103,12 +103,15 @@ class Visit:
         request: What this node is asked; a balancer may have narrowed the model.
         path: Names from the outermost node to this one.
         rank: Declared positions along the same way, for the order of records.
+        may_wait: Whether a balancer may put it into a member's line. Not on the first
+            try of a member whose siblings may be free.
     """
 
     call: Call
     request: Request
     path: tuple[str, ...]
     rank: tuple[int, ...] = ()
+    may_wait: bool = True
 
     def attempted(
         self,

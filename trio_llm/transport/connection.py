@@ -23,15 +23,51 @@ class _Inflater(Protocol):
 
 
 class _Body(httpx.AsyncByteStream):
-    """A request's body: one piece."""
+    """A request's body: one piece.
+
+    No async generator: one that is left in the middle, because sending was
+    cancelled, warns when it is collected.
+    """
 
     __slots__ = ("_content",)
 
     def __init__(self, content: bytes) -> None:
         self._content = content
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self._content)
+
+
+class _Once:
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content: bytes | None = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content, self._content = self._content, None
+        if content is None:
+            raise StopAsyncIteration
+        return content
+
+
+@attrs.define(eq=False)
+class _Dial:
+    """Follows the library below while it opens a connection."""
+
+    dialled: list[Any]
+    progress: Callable[[bool], None]
+    connecting: bool = True
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        if name.endswith("connect_tcp.complete"):
+            self.dialled.append(info["return_value"])
+        elif name.endswith("send_request_headers.started"):
+            self.connecting = info["request"].method == b"CONNECT"
+            self.progress(self.connecting)
 
 
 @attrs.define(eq=False)
@@ -98,19 +134,9 @@ class Connection:
         """
         self._timeouts = {"connect": connect}
         extensions: dict[str, Any] = {"timeout": self._timeouts}
-        connecting = False
-
-        async def trace(name: str, info: Mapping[str, Any]) -> None:
-            nonlocal connecting
-            if name.endswith("connect_tcp.complete"):
-                self._dialled.append(info["return_value"])
-            elif name.endswith("send_request_headers.started"):
-                connecting = info["request"].method == b"CONNECT"
-                progress(connecting)
-
-        if self.dials:
-            extensions["trace"] = trace
-            connecting = True
+        dial = _Dial(self._dialled, progress) if self.dials else None
+        if dial is not None:
+            extensions["trace"] = dial
         request = httpx.Request(
             method, url, headers=headers, stream=_Body(body), extensions=extensions
         )
@@ -121,6 +147,7 @@ class Connection:
         else:
             self._answering = True
             return self._response.status_code
+        connecting = dial is not None and dial.connecting
         raise explain(fault, "connect" if connecting else "response", reused=self.used)
 
     @property

@@ -18,6 +18,7 @@ from trio_llm.errors import ConnectionFailedError, InvalidRequestError
 from trio_llm.transport.connection import Connection, SharedConnection
 from trio_llm.transport.exchange import Exchange
 from trio_llm.transport.faults import FAULTS
+from trio_llm.transport.headers import encode_headers
 from trio_llm.transport.library import VARIABLE, httpx
 from trio_llm.transport.limits import MAX_BODY, TimeLimits
 from trio_llm.transport.proxies import proxy_from_environment
@@ -25,6 +26,7 @@ from trio_llm.transport.stack import Stack
 from trio_llm.transport.tls import Verify, context_for, unused_context
 
 _MOST_URLS = 256
+_MOST_HEADERS = 64
 
 
 @attrs.frozen
@@ -103,6 +105,7 @@ class Connections:
         self._keepalive = keepalive
         self._close_deadline = close_deadline
         self._targets: dict[str, Target] = {}
+        self._encoded: dict[tuple[object, ...], list[tuple[bytes, bytes]]] = {}
         self._stacks: dict[tuple[str, bytes], Stack] = {}
         self._overdue = 0
         self._closed = False
@@ -163,6 +166,20 @@ class Connections:
         for stack in self._stacks.values():
             stack.close()
             await self.close_spent(stack)
+
+    def encoded(self, headers: Mapping[str, str], host: bytes) -> list[tuple[bytes, bytes]]:
+        """Give headers for the wire; those of a provider hardly ever change.
+
+        Raises:
+            InvalidRequestError: A header is not ASCII.
+        """
+        key = (host, *headers.items())
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            if len(self._encoded) >= _MOST_HEADERS:
+                self._encoded.clear()
+            encoded = self._encoded[key] = encode_headers(headers, host)
+        return encoded
 
     def target(self, url: str) -> Target:
         """Take a URL apart.

@@ -19,7 +19,6 @@ from trio_llm.errors import (
     ProviderTimeoutError,
 )
 from trio_llm.transport.faults import explain
-from trio_llm.transport.headers import encode_headers
 from trio_llm.transport.limits import TimeLimits
 
 if TYPE_CHECKING:
@@ -134,7 +133,8 @@ class Exchange:
         self._until_first_token = started + limits.first_token
         self._until_total = started + limits.total
         target = self._connections.target(self._url)
-        headers = encode_headers(self._headers_out, target.host, len(self._body))
+        length = (b"content-length", b"%d" % len(self._body))
+        headers = [*self._connections.encoded(self._headers_out, target.host), length]
         stack = self._stack = target.stack
         try:
             connection = stack.take(started, fresh=self._fresh)

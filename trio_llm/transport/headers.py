@@ -13,15 +13,12 @@ _DEFAULT_HEADERS = {
 _FRAMING = ("content-length", "transfer-encoding", "connection")
 
 
-def encode_headers(
-    headers: Mapping[str, str], host: bytes, length: int
-) -> list[tuple[bytes, bytes]]:
-    """Give the headers for the wire: the caller's, over the usual ones, and the framing.
+def encode_headers(headers: Mapping[str, str], host: bytes) -> list[tuple[bytes, bytes]]:
+    """Give the headers for the wire: the caller's, over the usual ones, without framing.
 
     Args:
         headers: The caller's; names in any case.
         host: The value of ``host``, unless the caller has one.
-        length: The length of the body in bytes.
 
     Raises:
         InvalidRequestError: A header is not ASCII; the message does not quote it.
@@ -39,5 +36,4 @@ def encode_headers(
     if not encoded:
         # Outside the handler: the exception there holds the header.
         raise InvalidRequestError("a header of the request has characters beyond ASCII")
-    encoded.append((b"content-length", b"%d" % length))
     return encoded

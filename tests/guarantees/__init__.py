@@ -1,0 +1,1 @@
+"""The guarantees, in virtual time, over many schedules."""

@@ -1,0 +1,1 @@
+"""The main job against real llama.cpp servers."""

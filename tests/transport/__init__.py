@@ -1,0 +1,1 @@
+"""Connections and exchanges, on real sockets."""
