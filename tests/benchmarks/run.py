@@ -6,6 +6,7 @@ on a quiet machine: other work on the same cores shows in the figures.
 """
 
 import argparse
+import math
 import resource
 import statistics
 import subprocess
@@ -33,16 +34,18 @@ Row = tuple[str, ...]
 LEVELS = ((1, 0.0, 600), (64, 0.05, 1280), (256, 0.3, 1024), (1000, 1.0, 3000))
 
 
-def upstream(name: str, port: int, *, scheme: str = "http", **settings: object) -> Provider:
-    """Give a provider that asks the waiting upstream."""
+def upstream(
+    name: str, port: int, *, authorities: str | None = None, model: str = "bench"
+) -> Provider:
+    """Give a provider that asks the waiting upstream, over TLS if authorities are named."""
     return Provider(
         "openai_compatible",
         name,
-        base_url=f"{scheme}://127.0.0.1:{port}/v1",
-        model=str(settings.pop("model", "bench")),
+        base_url=f"http{'s' if authorities else ''}://127.0.0.1:{port}/v1",
+        model=model,
+        verify=authorities or True,
         max_concurrency=4096,
         mailbox=4096,
-        **settings,  # type: ignore[arg-type]
     )
 
 
@@ -100,11 +103,11 @@ async def http_calls() -> list[Row]:
 
 
 def _micro(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def _ratio(value: float, bare: float | None) -> str:
-    return "–" if bare is None else f"{value / bare:.2f}"
+    return "-" if bare is None else f"{value / bare:.2f}"
 
 
 COMPLETION = trio_llm.Completion(trio_llm.Message("assistant", "hi"))
@@ -131,42 +134,36 @@ class Stalling:
 
     async def generate(self, _request: trio_llm.Request) -> str:
         """Wait to be cancelled."""
-        await trio.sleep_forever()
-        return ""
+        return await trio.sleep_forever()
 
 
 async def router() -> list[Row]:
     """Measure the actors alone, over providers in this process."""
+    tireless = trio_llm.CooldownSettings(after_failures=10**9)
+    untimed = trio_llm.Timeouts(math.inf, math.inf, math.inf, math.inf)
 
-    def local(name: str, provider: object) -> Provider:
-        tireless = trio_llm.CooldownSettings(after_failures=10**9)
-        return Provider("custom", name, cls=provider, cooldown=tireless)
+    def local(name: str, provider: object, timeouts: trio_llm.Timeouts = untimed) -> Provider:
+        return Provider("custom", name, cls=provider, cooldown=tireless, timeouts=timeouts)
 
     answer, fails, stalls = Instant(), Failing(), Stalling()
-    cases: dict[str, tuple[Member, int]] = {
-        "one provider": (local("a", answer), 60),
-        "fallback, the primary answers": (
-            Fallback([local("a", answer), local("b", answer)]),
-            60,
-        ),
-        "fallback, the second answers": (
-            Fallback([local("a", fails), local("b", answer)]),
-            120,
-        ),
-        "race of three, all answer": (
-            Race([local("a", answer), local("b", answer), local("c", answer)]),
-            150,
-        ),
+    first, second, third = local("a", answer), local("b", answer), local("c", answer)
+    timed = local("a", answer, trio_llm.Timeouts())
+    cases: dict[str, tuple[Member, str]] = {
+        "one provider": (first, "-"),
+        "one provider, with limits of time": (timed, "-"),
+        "fallback, the primary answers": (Fallback([first, second]), "60"),
+        "fallback, the second answers": (Fallback([local("a", fails), second]), "120"),
+        "race of three, all answer": (Race([first, second, third]), "150"),
         "race of three, two are cancelled": (
-            Race([local("a", answer), local("b", stalls), local("c", stalls)]),
-            150,
+            Race([first, local("b", stalls), local("c", stalls)]),
+            "150",
         ),
     }
     rows: list[Row] = []
     for name, (member, target) in cases.items():
         async with through(member) as call:
             cost = await cpu_per_call(call, calls=2000, concurrency=1, rounds=5)
-        rows.append((name, f"{cost:.0f}", str(target)))
+        rows.append((name, f"{cost:.0f}", target))
     return rows
 
 
@@ -197,7 +194,7 @@ async def streams() -> list[Row]:
 
             through_balancer = await cpu_per_call(ours, calls=rounds, concurrency=1) / CHUNKS
     return [
-        ("bare transport, bytes only", f"{plain:.1f}", "–"),
+        ("bare transport, bytes only", f"{plain:.1f}", "-"),
         ("through a balancer, decoded", f"{through_balancer:.1f}", "20"),
     ]
 
@@ -253,11 +250,14 @@ async def tls() -> list[Row]:
         authority.cert_pem.write_to_path(trusted)
         for scheme, pem in (("http", None), ("https", certificate)):
             with server(0.0, pem) as port:
-                safe = {"scheme": scheme, "verify": trusted if pem else True}
-                async with through(upstream("one", port, **safe)) as call:
+                safe = trusted if pem else None
+                async with through(upstream("one", port, authorities=safe)) as call:
                     one = await cpu_per_call(call, calls=400, concurrency=1)
                 race = Race(
-                    [upstream("one", port, **safe), upstream("two", port, model="never", **safe)]
+                    [
+                        upstream("one", port, authorities=safe),
+                        upstream("two", port, authorities=safe, model="never"),
+                    ]
                 )
                 async with through(race) as call:
                     raced = await cpu_per_call(call, calls=200, concurrency=1)

@@ -120,7 +120,7 @@ def test_a_retry_waits_as_long_as_the_provider_asked() -> None:
     """Retry-After is kept to the letter between two attempts on one provider."""
 
     async def scenario(world: World) -> None:
-        steps = [Fails(RateLimitError("slow down", retry_after=7.0)), Answers("at last")]
+        steps = (Fails(RateLimitError("slow down", retry_after=7.0)), Answers("at last"))
         provider = _failing("a", ScriptedProvider(steps), Retry(attempts=1))
         async with world.open(Config(default=provider)) as llm:
             reply = await llm.generate("hi")

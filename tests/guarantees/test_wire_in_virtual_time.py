@@ -16,7 +16,10 @@ from trio_llm import (
     LoadBalance,
     Provider,
     Race,
+    ReplyStream,
+    Runtime,
     StreamInterruptedError,
+    TextDelta,
     Timeouts,
 )
 from trio_llm.config.schema import Member
@@ -65,17 +68,33 @@ def _tree(rng: random.Random, upstream: MemoryUpstream) -> Member:
     return rng.choice((Fallback(inner), Race(inner), Race([Fallback(inner[:2]), inner[2]])))
 
 
-async def _stream(llm_stream: object, pieces: list[str]) -> str:
-    """Read a stream to its end; give the word for how it ended."""
-    finished = 0
-    async for event in llm_stream:  # type: ignore[attr-defined]
+async def _read(answer: ReplyStream, pieces: list[str]) -> None:
+    """Read a stream to its end, keeping its pieces."""
+    async for event in answer:
         if isinstance(event, Finished):
-            finished += 1
             assert event.reply.text == "".join(pieces) == "".join(WORDS)
-        else:
+        elif isinstance(event, TextDelta):
             pieces.append(event.text)
-    assert finished == 1
-    return "finished"
+    assert answer.reply.text == "".join(WORDS)
+
+
+async def _call(llm: Runtime, prompt: str, *, patience: float, streaming: bool) -> str:
+    """Call once, and give the word for how it ended."""
+    pieces: list[str] = []
+    with trio.move_on_after(patience):
+        try:
+            if not streaming:
+                reply = await llm.generate(prompt)
+                assert reply.text == "".join(WORDS)
+                return "replied"
+            async with llm.stream(prompt) as answer:
+                await _read(answer, pieces)
+        except StreamInterruptedError as error:
+            return "interrupted" if error.partial_text == "".join(pieces) else "text was lost"
+        except LLMError as error:
+            return type(error).__name__
+        return "finished"
+    return "cancelled"
 
 
 def test_every_call_over_the_wire_ends_once_and_leaves_no_response_open() -> None:
@@ -85,39 +104,19 @@ def test_every_call_over_the_wire_ends_once_and_leaves_no_response_open() -> Non
         upstream = MemoryUpstream(lambda served: _behave(world.seed, served))
         ends: list[str] = []
 
-        async def caller(prompt: str, patience: float, *, streaming: bool) -> None:
-            pieces: list[str] = []
-            end = "nothing"
-            try:
-                with trio.move_on_after(patience) as scope:
-                    if streaming:
-                        async with llm.stream(prompt) as answer:
-                            end = await _stream(answer, pieces)
-                    else:
-                        reply = await llm.generate(prompt)
-                        assert reply.text == "".join(WORDS)
-                        end = "replied"
-                if scope.cancelled_caught:
-                    end = "cancelled"
-            except StreamInterruptedError as error:
-                assert error.partial_text == "".join(pieces)
-                end = "interrupted"
-            except LLMError as error:
-                end = type(error).__name__
-            ends.append(end)
+        async def caller(number: int, patience: float) -> None:
+            streaming = number % 2 == 0
+            ends.append(await _call(llm, f"call {number}", patience=patience, streaming=streaming))
 
-        async with world.open(
-            Config(default=_tree(world.rng, upstream)), transport=upstream
-        ) as llm:
+        tree = _tree(world.rng, upstream)
+        async with world.open(Config(default=tree), transport=upstream) as llm:
             async with trio.open_nursery() as nursery:
                 for number in range(6):
                     patience = world.rng.choice((0.15, 0.3, 100.0, 100.0))
-                    nursery.start_soon(
-                        lambda n=number, p=patience: caller(f"call {n}", p, streaming=n % 2 == 0)
-                    )
+                    nursery.start_soon(caller, number, patience)
             assert upstream.open_responses == 0
             assert [status.in_flight for status in llm.status() if status.in_flight] == []
-        assert "nothing" not in ends
+        assert "text was lost" not in ends
         assert len(ends) == 6
         return ends
 
@@ -130,9 +129,8 @@ def test_a_single_call_over_the_wire_is_the_same_under_every_schedule() -> None:
 
     async def scenario(world: World) -> str:
         upstream = MemoryUpstream(lambda served: _behave(world.seed, served))
-        async with world.open(
-            Config(default=_tree(world.rng, upstream)), transport=upstream
-        ) as llm:
+        tree = _tree(world.rng, upstream)
+        async with world.open(Config(default=tree), transport=upstream) as llm:
             try:
                 reply = await llm.generate("one call")
             except LLMError as error:

@@ -108,6 +108,7 @@ class Cell(Generic[P, V]):
         lifecycle: Lifecycle,
     ) -> None:
         self._behaviour = behaviour
+        self._job_name = f"trio_llm job of {behaviour.name}"
         self._intensity = intensity
         self._lifecycle = lifecycle
         self._send, self._receive = trio.open_memory_channel[Envelope[P, V]](capacity)
@@ -198,7 +199,10 @@ class Cell(Generic[P, V]):
         if not envelope.settled:
             envelope.accepted = True
             self._jobs += 1
-            envelope.context.run(jobs.start_soon, self._job, envelope)
+            envelope.context.run(self._start, jobs, envelope)
+
+    def _start(self, jobs: trio.Nursery, envelope: Envelope[P, V]) -> None:
+        jobs.start_soon(self._job, envelope, name=self._job_name)
 
     async def _job(self, envelope: Envelope[P, V]) -> None:
         reason = "stopped"

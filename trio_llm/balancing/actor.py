@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import trio
 
 from trio_llm.actors import ActorState, AnyCell
-from trio_llm.balancing.routing import Candidate, route
+from trio_llm.balancing.routing import route
 from trio_llm.balancing.turn import Strategy, Turn
 from trio_llm.chat import Request
 from trio_llm.errors import (
@@ -18,7 +18,7 @@ from trio_llm.errors import (
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
-from trio_llm.providers.visit import Ask
+from trio_llm.providers.visit import Ask, count
 
 
 class _Open:
@@ -164,24 +164,9 @@ class BalancerActor:
         self._last_used = self._wall_clock()
         began = trio.current_time()
         try:
-            await self._run(ask)
-        except BaseException:
-            if ask.cancel_reason is not None:
-                self._tally.cancel()
-            else:
-                self._tally.failure()
-            raise
-        answer = ask.value
-        if answer is None or answer.completion is None:
-            self._tally.failure()
-        else:
-            self._tally.success(trio.current_time() - began, answer.completion.usage)
-
-    async def _run(self, ask: Ask) -> None:
-        candidates: list[Candidate]
-        try:
             candidates = route(self._name, self._members, ask.payload.request)
+            await self._strategy.run(Turn(self, ask, candidates, self._close_deadline, self._seed))
         except ModelNotFoundError as error:
             ask.fail(error, trio.current_time())
-            return
-        await self._strategy.run(Turn(self, ask, candidates, self._close_deadline, self._seed))
+        finally:
+            count(self._tally, ask, trio.current_time() - began)

@@ -9,7 +9,7 @@ from trio_llm.errors import ModelNotFoundError
 from trio_llm.providers.node import Node
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Candidate:
     """A member that may serve the request.
 

@@ -21,15 +21,12 @@ class RetryBudget:
 
     share: float = 0.2
     per_second: float = 10.0
+    _ceiling: float = attrs.field(init=False)
     _balance: float = attrs.field(init=False)
     _counted: float = attrs.field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._balance = self._ceiling
-
-    @property
-    def _ceiling(self) -> float:
-        return max(10.0 * self.per_second, 1.0)
+        self._ceiling = self._balance = max(10.0 * self.per_second, 1.0)
 
     def earn(self) -> None:
         """Note a call."""

@@ -28,7 +28,7 @@ from trio_llm.providers.backend import Backend, Work
 from trio_llm.providers.lease import Lease, Occupancy, Refusal
 from trio_llm.providers.sink import StreamSink
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
-from trio_llm.providers.visit import Answer, Ask, Visit
+from trio_llm.providers.visit import Answer, Ask, Visit, count
 
 _UNANSWERED = {
     "crashed": "the code that serves it raised",
@@ -219,17 +219,8 @@ class ProviderActor:
         began = trio.current_time()
         try:
             await self._attempts(ask)
-        except BaseException:
-            if ask.cancel_reason is not None:
-                self._tally.cancel()
-            else:
-                self._tally.failure()
-            raise
-        answer = ask.value
-        if answer is None or answer.completion is None:
-            self._tally.failure()
-        else:
-            self._tally.success(trio.current_time() - began, answer.completion.usage)
+        finally:
+            count(self._tally, ask, trio.current_time() - began)
 
     async def _attempts(self, ask: Ask) -> None:
         """Attempt, and attempt again while that can help."""

@@ -20,7 +20,7 @@ class Sink(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Work:
     """One exchange to be done.
 

@@ -6,7 +6,6 @@ decided with.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,6 +17,7 @@ from trio_llm.chat import Attempt, AttemptOutcome, Completion, Request
 from trio_llm.errors import LLMError
 from trio_llm.events import EventStream
 from trio_llm.providers.feed import Feed
+from trio_llm.providers.status import Tally
 
 
 @attrs.define(eq=False)
@@ -162,4 +162,14 @@ class Visit:
 
 
 Ask: TypeAlias = Envelope[Visit, Answer]
-Clock: TypeAlias = Callable[[], float]
+
+
+def count(tally: Tally, ask: Ask, latency: float) -> None:
+    """Count how a visit ended, `latency` seconds after its job began."""
+    answer = ask.value
+    if answer is not None and answer.completion is not None:
+        tally.success(latency, answer.completion.usage)
+    elif ask.cancel_reason is not None:
+        tally.cancel()
+    else:
+        tally.failure()
