@@ -22,12 +22,6 @@ def clock() -> MockClock:
     return MockClock(rate=0.001)
 
 
-@pytest.fixture
-def fast_clock() -> MockClock:
-    """Let fifty seconds of a test pass in one."""
-    return MockClock(rate=50)
-
-
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """Give an authority that nobody knows."""

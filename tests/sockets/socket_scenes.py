@@ -81,6 +81,20 @@ async def jump_when_blocked(
     await when_blocked(upstream, requests, lambda: clock.jump(seconds))
 
 
+@contextmanager
+def full_listener() -> Generator[str, None, None]:
+    """Give the URL of a port whose queue is full, so that connecting to it only waits."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 def client_sockets() -> int:
     """Count this process's TCP sockets, but for those of the servers in it."""
     with _tcp_sockets() as sockets:

@@ -1,6 +1,6 @@
 """A simulated upstream in a process of its own, which a test may kill without a word.
 
-Run as a script it prints its address, then one line for each request that it reads.
+Run as a module it prints its address, then one line for each request that it reads.
 """
 
 import sys
@@ -52,12 +52,10 @@ class Victim:
 async def open_victim() -> AsyncGenerator[Victim, None]:
     """Start the process; what is left of it is killed at the end."""
     send, receive = trio.open_memory_channel[str](100)
-    command = [sys.executable, __file__]
-    # The library is found where this process found it.
+    command = [sys.executable, "-m", "tests.sockets.socket_victim"]
     async with trio.open_nursery() as nursery, send, receive:
-        process = await trio.lowlevel.open_process(
-            command, stdout=PIPE, cwd=Path(__file__).parents[2], env={"PYTHONPATH": "."}
-        )
+        root = Path(__file__).parents[2]
+        process = await trio.lowlevel.open_process(command, stdout=PIPE, cwd=root)
         try:
             nursery.start_soon(_read_lines, process, send)
             yield Victim(await receive.receive(), process, receive)

@@ -3,12 +3,15 @@
 from functools import partial
 
 import pytest
-from socket_scenes import KINDS, ask, member, open_llm
+import trio
+from trio.testing import MockClock
 
+from tests.sockets.socket_scenes import KINDS, ask, jump_when_blocked, member, open_llm
 from trio_llm import (
     ConnectionFailedError,
     MalformedResponseError,
     ProviderError,
+    Race,
     ServerError,
     StreamInterruptedError,
 )
@@ -64,6 +67,21 @@ async def test_a_bad_answer_is_one_typed_error(bad: str, dialect: str, stream: b
         assert [attempt.error for attempt in caught.value.attempts] == [expected.__name__]
         upstream.script = Behaviour()
         assert (await ask(llm, stream=stream)).text == "Hello, world"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_no_bad_answer_wins_a_race(clock: MockClock, stream: bool) -> None:
+    """However early it comes, it is an error: the first useful answer wins."""
+    names = ("no UTF-8", "cut JSON", "empty", "an error", "HTML", "nothing")
+    script = {name: BAD[name][0] for name in names} | {"good": Behaviour(latency=1.0)}
+    async with open_upstream(script) as upstream, trio.open_nursery() as nursery:
+        members = tuple(member(upstream, f"m{i}", model=name) for i, name in enumerate(script))
+        async with open_llm(Race(members)) as llm:
+            nursery.start_soon(jump_when_blocked, clock, upstream, len(script), 1.0)
+            reply = await ask(llm, stream=stream)
+            assert (reply.model, reply.text) == ("good", "Hello, world")
+            errors = [attempt.error for attempt in reply.attempts]
+            assert errors == [*(BAD[name][1].__name__ for name in names), None]
 
 
 @pytest.mark.parametrize("dialect", list(KINDS))

@@ -1,25 +1,22 @@
 """A caller that is cancelled, in whatever phase, returns after its connection has ended."""
 
-import socket
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
-
 import pytest
 import trio
-from socket_scenes import (
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.sockets.socket_scenes import (
     KINDS,
     PATIENT,
     ask,
     assert_at_rest,
     client_sockets,
+    full_listener,
     jump_when_blocked,
     member,
     open_connections,
     open_llm,
     when_blocked,
 )
-from trio.testing import MockClock, wait_all_tasks_blocked
-
 from trio_llm import Provider, Race, Runtime
 from trio_llm.testing.upstream import Behaviour, Fault, ServedOutcome, open_upstream
 
@@ -29,20 +26,6 @@ PHASES = {
     "mid-stream": Behaviour(fault=Fault.STALL, fault_after=2),
     "in an error's body": Behaviour(status=500, fault=Fault.STALL),
 }
-
-
-@contextmanager
-def full_listener() -> Generator[str, None, None]:
-    """Give the URL of a port whose queue is full, so that connecting to it only waits."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("stream", [False, True])

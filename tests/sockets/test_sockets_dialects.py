@@ -1,8 +1,8 @@
 """Every dialect, plain and streamed, with tool calls and with the tokens counted."""
 
 import pytest
-from socket_scenes import KEY, KINDS, ask, member, open_llm
 
+from tests.sockets.socket_scenes import KEY, KINDS, ask, member, open_llm
 from trio_llm import (
     Finished,
     Message,

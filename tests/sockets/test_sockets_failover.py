@@ -5,9 +5,9 @@ import socket
 import attrs
 import pytest
 import trio
-from socket_scenes import KINDS, ask, jump_when_blocked, member, open_llm
 from trio.testing import MockClock
 
+from tests.sockets.socket_scenes import KINDS, ask, jump_when_blocked, member, open_llm
 from trio_llm import (
     AllProvidersFailed,
     ConnectionFailedError,

@@ -3,10 +3,10 @@
 from typing import TypeAlias
 
 import trio
-from socket_scenes import ask, client_sockets, member, open_llm
-from socket_victim import open_victim
 from trio.testing import wait_all_tasks_blocked
 
+from tests.sockets.socket_scenes import ask, client_sockets, member, open_llm
+from tests.sockets.socket_victim import open_victim
 from trio_llm import (
     ConnectionFailedError,
     Endpoint,

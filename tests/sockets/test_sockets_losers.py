@@ -2,9 +2,9 @@
 
 import pytest
 import trio
-from socket_scenes import ask, jump_when_blocked, member, open_connections, open_llm
 from trio.testing import MockClock
 
+from tests.sockets.socket_scenes import ask, jump_when_blocked, member, open_connections, open_llm
 from trio_llm import AttemptOutcome, Fallback, Race
 from trio_llm.testing.upstream import Behaviour, Fault, ServedOutcome, open_upstream
 

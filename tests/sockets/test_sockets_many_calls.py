@@ -5,7 +5,9 @@ from collections import Counter
 
 import attrs
 import trio
-from socket_scenes import (
+from trio.testing import wait_all_tasks_blocked
+
+from tests.sockets.socket_scenes import (
     KINDS,
     ask,
     assert_at_rest,
@@ -14,8 +16,6 @@ from socket_scenes import (
     open_connections,
     runtime_tasks,
 )
-from trio.testing import wait_all_tasks_blocked
-
 from trio_llm import (
     Config,
     CooldownSettings,

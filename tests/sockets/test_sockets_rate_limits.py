@@ -3,9 +3,9 @@
 from email.utils import formatdate
 
 import pytest
-from socket_scenes import ask, member, open_llm
 from trio.testing import MockClock
 
+from tests.sockets.socket_scenes import ask, member, open_llm
 from trio_llm import (
     AllProvidersFailed,
     Config,

@@ -5,8 +5,8 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 import pytest
-from socket_scenes import ask, member, open_llm
 
+from tests.sockets.socket_scenes import ask, member, open_llm
 from trio_llm import CooldownSettings, Fallback, LLMError
 from trio_llm.events import Event
 from trio_llm.testing.upstream import Behaviour, Fault, digest, open_upstream

@@ -1,8 +1,8 @@
 """A kept connection may have ended: then the request goes once more, on a fresh one."""
 
 import pytest
-from socket_scenes import ask, member, open_llm
 
+from tests.sockets.socket_scenes import ask, member, open_llm
 from trio_llm import AttemptOutcome, ConnectionFailedError, CooldownSettings, Retry
 from trio_llm.testing.upstream import Behaviour, Fault, ServedOutcome, open_upstream
 

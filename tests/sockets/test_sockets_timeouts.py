@@ -4,10 +4,17 @@ import math
 
 import pytest
 import trio
-from socket_scenes import KINDS, ask, jump_when_blocked, member, open_connections, open_llm
-from test_sockets_cancel import full_listener
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.sockets.socket_scenes import (
+    KINDS,
+    ask,
+    full_listener,
+    jump_when_blocked,
+    member,
+    open_connections,
+    open_llm,
+)
 from trio_llm import Provider, ProviderTimeoutError, StreamInterruptedError, TextDelta, Timeouts
 from trio_llm.testing.upstream import Behaviour, Fault, ServedOutcome, open_upstream
 from trio_llm.wire import DIALECTS
@@ -90,8 +97,8 @@ async def test_signs_of_life_do_not_make_a_stream_less_idle(clock: MockClock) ->
     ):
 
         async def pass_time() -> None:
-            await jump_when_blocked(clock, upstream, 1, 20.0)
-            await jump_when_blocked(clock, upstream, 1, 10.0)
+            for seconds in (20.0, 10.0, 10.0, *[20.0] * 8):
+                await jump_when_blocked(clock, upstream, 1, seconds)
 
         nursery.start_soon(pass_time)
         with pytest.raises(StreamInterruptedError) as caught:

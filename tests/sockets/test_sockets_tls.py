@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 import trustme
-from socket_scenes import (
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.sockets.socket_scenes import (
     PATIENT,
     ask,
     assert_at_rest,
@@ -19,8 +21,6 @@ from socket_scenes import (
     open_llm,
     when_blocked,
 )
-from trio.testing import MockClock, wait_all_tasks_blocked
-
 from trio_llm import (
     ConnectionFailedError,
     Fallback,

@@ -1,0 +1,1 @@
+"""The guarantees on real sockets, through the whole runtime."""
