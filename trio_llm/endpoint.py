@@ -206,11 +206,8 @@ class Endpoint:
             AllProvidersFailed: Every member of a balancer failed.
             InvalidRequestError: The prompt or an argument cannot be used.
         """
-        return await self._generate(to_request(prompt, options))
-
-    async def _generate(self, request: Request) -> Reply:
         board, node = self._switchboard, self._node
-        ask = board.open_call(node, request, streaming=False)
+        ask = board.open_call(node, to_request(prompt, options), streaming=False)
         call = ask.payload.call
         try:
             await ask.wait_settled()

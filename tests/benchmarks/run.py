@@ -6,6 +6,7 @@ on a quiet machine: other work on the same cores shows in the figures.
 """
 
 import argparse
+import json
 import math
 import resource
 import statistics
@@ -60,43 +61,50 @@ async def through(member: Member) -> AsyncGenerator[Call, None]:
         yield call
 
 
-async def http_calls() -> list[Row]:
-    """Measure plain HTTP calls at rising concurrency."""
+async def http_level(concurrency: int, delay: float, calls: int) -> dict[str, float | None]:
+    """Measure plain HTTP calls with so many in flight."""
+    figures: dict[str, float | None] = {"post": None, "race": None}
+
+    async def measure(name: str, call: Call, count: int = calls) -> None:
+        figures[name] = await cpu_per_call(call, calls=count, concurrency=concurrency)
+
+    with server(delay) as port:
+        async with through(upstream("one", port)) as call:
+            await measure("one", call)
+        balancer = Fallback([upstream("one", port), upstream("two", port)], mailbox=4096)
+        async with through(balancer) as call:
+            await measure("balancer", call)
+        async with h11_client(port) as call:
+            await measure("h11", call)
+        if concurrency < 1000:  # one client's pool does not finish, and a race triples the sockets
+            race = Race([upstream(name, port) for name in ("one", "two", "three")], mailbox=4096)
+            async with through(race) as call:
+                await measure("race", call, calls // 2)
+            async with async_client(f"http://127.0.0.1:{port}/v1", concurrency) as call:
+                await measure("post", call)
+    return figures
+
+
+def http_calls() -> list[Row]:
+    """Measure plain HTTP calls at rising concurrency, each level in a process of its own."""
     rows: list[Row] = []
     alone = 0.0
-    for concurrency, delay, calls in LEVELS:
-        with server(delay) as port:
-            url = f"http://127.0.0.1:{port}/v1"
-            figures: dict[str, float | None] = {"post": None}
-            if concurrency < 1000:  # above that one client's pool does not finish
-                async with async_client(url, concurrency) as call:
-                    figures["post"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
-            async with h11_client(port) as call:
-                figures["h11"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
-            async with through(upstream("one", port)) as call:
-                figures["one"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
-            balancer = Fallback([upstream("one", port), upstream("two", port)], mailbox=4096)
-            async with through(balancer) as call:
-                figures["balancer"] = await cpu_per_call(call, calls=calls, concurrency=concurrency)
-            race = Race([upstream(name, port) for name in ("one", "two", "three")], mailbox=4096)
-            if concurrency < 1000:  # three thousand sockets say nothing new
-                async with through(race) as call:
-                    figures["race"] = await cpu_per_call(
-                        call, calls=calls // 2, concurrency=concurrency
-                    )
-        balancer_cost = figures["balancer"] or 0.0
-        alone = alone or balancer_cost
+    for level in LEVELS:
+        command = [sys.executable, "-m", "tests.benchmarks.run", "--level", str(level[0])]
+        figures = json.loads(subprocess.check_output(command))  # noqa: S603 - ours
+        balancer = figures["balancer"]
+        alone = alone or balancer
         rows.append(
             (
-                str(concurrency),
+                f"{level[0]:,}",
                 _micro(figures["post"]),
                 _micro(figures["h11"]),
                 _micro(figures["one"]),
-                _micro(balancer_cost),
-                _micro(figures.get("race")),
-                f"{1e6 / balancer_cost:,.0f}",
-                _ratio(balancer_cost, figures["post"]),
-                f"{balancer_cost / alone:.2f}",
+                _micro(balancer),
+                _micro(figures["race"]),
+                f"{1e6 / balancer:,.0f}",
+                _ratio(balancer, figures["post"]),
+                f"{balancer / alone:.2f}",
             )
         )
     return rows
@@ -294,7 +302,7 @@ SECTIONS: dict[str, Section] = {
             "balancer / post",
             "balancer / itself at 1",
         ),
-        lambda: trio.run(http_calls),
+        http_calls,
     ),
     "router": (
         "The actors alone, in-process providers, µs of CPU",
@@ -317,18 +325,26 @@ SECTIONS: dict[str, Section] = {
 
 
 def main() -> None:
-    """Measure the sections asked for, or all."""
+    """Measure the sections asked for, or all, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--level", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    started = time.perf_counter()
-    for name in given.sections or SECTIONS:
-        title, columns, measure = SECTIONS[name]
+    if given.level is not None:
+        level = next(level for level in LEVELS if level[0] == given.level)
+        print(json.dumps(trio.run(http_level, *level)))  # noqa: T201 - the parent reads it
+    elif len(given.sections) == 1:
+        title, columns, measure = SECTIONS[given.sections[0]]
         show(title, columns, measure(), markdown=given.markdown)
-    print(f"\nmeasured in {time.perf_counter() - started:.0f} s")  # noqa: T201 - its purpose
+    else:
+        started = time.perf_counter()
+        for name in given.sections or SECTIONS:
+            command = [sys.executable, "-m", "tests.benchmarks.run", name]
+            subprocess.check_call([*command, "--markdown"] if given.markdown else command)  # noqa: S603 - ours
+        print(f"\nmeasured in {time.perf_counter() - started:.0f} s")  # noqa: T201 - its purpose
 
 
 if __name__ == "__main__":

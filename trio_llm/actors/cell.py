@@ -8,6 +8,7 @@ step is taken at once, in `post`; otherwise envelopes queue, in order, and the
 actor's loop admits them when it is there again.
 """
 
+import contextvars
 import enum
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Protocol, TypeVar
@@ -148,6 +149,7 @@ class Cell(Generic[P, V]):
         if self._idle_nursery is not None:
             self._admit(self._idle_nursery, envelope)
             return
+        envelope.context = contextvars.copy_context()
         try:
             self._send.send_nowait(envelope)
         except trio.WouldBlock:
@@ -199,7 +201,10 @@ class Cell(Generic[P, V]):
         if not envelope.settled:
             envelope.accepted = True
             self._jobs += 1
-            envelope.context.run(self._start, jobs, envelope)
+            if envelope.context is None:  # admitted by its caller, in its context
+                self._start(jobs, envelope)
+            else:
+                envelope.context.run(self._start, jobs, envelope)
 
     def _start(self, jobs: trio.Nursery, envelope: Envelope[P, V]) -> None:
         jobs.start_soon(self._job, envelope, name=self._job_name)

@@ -36,7 +36,8 @@ class Envelope(Generic[P, V]):
         deadline: The caller's effective deadline when it asked. For planning
             only: a caller may extend its own, so cancellation comes from the
             caller and not from this copy.
-        context: The caller's context variables, in which the job runs.
+        context: The caller's context variables, in which the job runs; copied only
+            for an envelope that must queue.
         scope: The job runs inside it.
         accepted: Whether the actor has taken it out of the mailbox. One that is
             not accepted can be settled by its caller at once.
@@ -51,7 +52,7 @@ class Envelope(Generic[P, V]):
     payload: P
     lease: Releasable | None = None
     deadline: float = math.inf
-    context: contextvars.Context = attrs.field(factory=contextvars.copy_context, repr=False)
+    context: contextvars.Context | None = attrs.field(default=None, repr=False)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, repr=False)
     accepted: bool = False
     value: V | None = None
@@ -60,8 +61,8 @@ class Envelope(Generic[P, V]):
     settled: bool = False
     cancel_reason: str | None = None
     watcher: Callable[[], None] | None = attrs.field(default=None, init=False)
-    _for_decided: list[trio.lowlevel.Task] | None = attrs.field(default=None, init=False)
-    _for_settled: list[trio.lowlevel.Task] | None = attrs.field(default=None, init=False)
+    _for_decided: "list[_Waiter] | None" = attrs.field(default=None, init=False)
+    _for_settled: "list[_Waiter] | None" = attrs.field(default=None, init=False)
 
     @property
     def decided(self) -> bool:
@@ -120,31 +121,35 @@ class Envelope(Generic[P, V]):
         if self.stamp == math.inf:
             if self._for_decided is None:
                 self._for_decided = []
-            await _park(self._for_decided)
+            await trio.lowlevel.wait_task_rescheduled(_Waiter(self._for_decided))
 
     async def wait_settled(self) -> None:
         """Wait until it is settled; no checkpoint if it already is."""
         if not self.settled:
             if self._for_settled is None:
                 self._for_settled = []
-            await _park(self._for_settled)
+            await trio.lowlevel.wait_task_rescheduled(_Waiter(self._for_settled))
 
 
-async def _park(parked: list[trio.lowlevel.Task]) -> None:
-    """Wait to be woken; a `trio.Event` would cost twice the time and the memory."""
-    task = trio.lowlevel.current_task()
-    parked.append(task)
+class _Waiter:
+    """A task that waits to be woken; a `trio.Event` would cost twice the time and memory."""
 
-    def leave(_raise_cancel: object) -> trio.lowlevel.Abort:
-        parked.remove(task)
+    __slots__ = ("_parked", "task")
+
+    def __init__(self, parked: "list[_Waiter]") -> None:
+        self.task = trio.lowlevel.current_task()
+        self._parked = parked
+        parked.append(self)
+
+    def __call__(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        """Stop waiting: the task is being cancelled."""
+        self._parked.remove(self)
         return trio.lowlevel.Abort.SUCCEEDED
 
-    await trio.lowlevel.wait_task_rescheduled(leave)
 
-
-def _wake(parked: list[trio.lowlevel.Task]) -> None:
-    for task in parked:
-        trio.lowlevel.reschedule(task)
+def _wake(parked: list[_Waiter]) -> None:
+    for waiter in parked:
+        trio.lowlevel.reschedule(waiter.task)
     parked.clear()
 
 
