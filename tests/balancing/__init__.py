@@ -1,0 +1,1 @@
+"""Which member is asked, and with what."""

@@ -1,0 +1,1 @@
+"""Providers in this process: custom, simulated, timed."""

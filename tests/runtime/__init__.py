@@ -1,0 +1,1 @@
+"""The runtime as applications see it."""
