@@ -377,8 +377,10 @@ CASES: dict[str, tuple[Mapping[str, Any], str]] = {
                 "p": {"kind": "custom", "class": "tests.config.config_fixture_classes:Ecko"}
             }
         },
-        'providers.p.class: no class "Ecko" in "tests.config.config_fixture_classes"; '
-        "correct the name",
+        (
+            'providers.p.class: no class "Ecko" in "tests.config.config_fixture_classes"; '
+            "correct the name"
+        ),
     ),
     "custom class without the method": (
         {
