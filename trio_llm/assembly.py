@@ -16,10 +16,18 @@ from trio_llm.balancing import (
     Strategy,
 )
 from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
-from trio_llm.config import Config, Fallback, Plan, Race, ResolvedBalancer, ResolvedProvider
+from trio_llm.config import (
+    Config,
+    Fallback,
+    Plan,
+    Race,
+    ResolvedBalancer,
+    ResolvedProvider,
+    Secret,
+)
 from trio_llm.events import EventStream
 from trio_llm.lifecycle import ActorLog
-from trio_llm.policy import Cooldown, RetryBudget
+from trio_llm.policy import Cooldown, RetryBudget, TimeLimits
 from trio_llm.providers.actor import ProviderActor, ProviderLimits
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
@@ -130,17 +138,27 @@ def _provider(
 def _backend(
     resolved: ResolvedProvider, config: Config, around: Surroundings, seed: int
 ) -> Backend:
-    if not resolved.kind.in_process:
-        # Imported here: the HTTP library is half of this library's import time.
-        from trio_llm.providers.http import HttpBackend  # noqa: PLC0415
+    settings, kind = resolved.settings, resolved.kind
+    timeouts = settings.timeouts
+    limits = TimeLimits(timeouts.connect, timeouts.first_token, timeouts.idle, timeouts.total)
+    if kind.dialect is None or resolved.base_url is None:
+        return TimedBackend(_in_process(resolved, seed), limits)
+    # Imported here: the HTTP library is half of this library's import time.
+    from trio_llm.providers.http import HttpBackend, Remote  # noqa: PLC0415
 
-        return HttpBackend(
-            resolved,
-            transport=around.transport,
-            wall_clock=around.wall_clock,
-            close_deadline=config.close_deadline,
-        )
-    return TimedBackend(_in_process(resolved, seed), resolved.settings.timeouts)
+    key = resolved.key
+    remote = Remote(
+        name=resolved.name,
+        dialect=kind.dialect,
+        base_url=resolved.base_url,
+        key=key.reveal() if isinstance(key, Secret) else key,
+        limits=limits,
+        headers=dict(settings.headers),
+        proxy=settings.proxy,
+        verify=settings.verify,
+        close_deadline=config.close_deadline,
+    )
+    return HttpBackend(remote, transport=around.transport, wall_clock=around.wall_clock)
 
 
 def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:

@@ -4,6 +4,7 @@ from trio_llm.policy.blame import Blame as Blame
 from trio_llm.policy.blame import blame_for as blame_for
 from trio_llm.policy.budget import RetryBudget as RetryBudget
 from trio_llm.policy.cooldown import Cooldown as Cooldown
+from trio_llm.policy.limits import TimeLimits as TimeLimits
 from trio_llm.policy.retry import backoff as backoff
 from trio_llm.policy.rotation import Rotation as Rotation
 from trio_llm.policy.rotation import WeightedRotation as WeightedRotation

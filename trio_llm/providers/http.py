@@ -1,59 +1,72 @@
 """The backend of every provider that speaks over HTTP: a dialect and its connections."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import attrs
 import trio
 
 from trio_llm.chat import Completion
-from trio_llm.config import ResolvedProvider, Secret
 from trio_llm.errors import MalformedResponseError, ProviderError
+from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Work
 from trio_llm.providers.sink import is_useful
-from trio_llm.transport import Connections, Exchange, TimeLimits, TransportChoice, transport_for
+from trio_llm.transport import Connections, Exchange, TransportChoice, transport_for
 from trio_llm.wire import DIALECTS, Outgoing
 
 # Servers without keys are given words such as "none", which an error may well use.
 _LEAST_SECRET = 8
 
 
+@attrs.frozen(kw_only=True)
+class Remote:
+    """Where a provider is, and how it is reached.
+
+    Attributes:
+        name: The provider's name.
+        dialect: The name of its wire format.
+        base_url: Its address, without a slash at the end.
+        key: Its key, or an async callable that gives one, asked before each attempt.
+        limits: How long an exchange may take.
+        headers: Further headers for every request.
+        proxy: The URL of a proxy; ``None`` means what the environment says.
+        verify: Whether certificates are checked, or a file of those to trust.
+        close_deadline: Seconds that closing one connection may take.
+    """
+
+    name: str
+    dialect: str
+    base_url: str
+    key: str | Callable[[], Awaitable[str]] | None = attrs.field(repr=False)
+    limits: TimeLimits
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    proxy: str | None = attrs.field(repr=False)
+    verify: bool | str
+    close_deadline: float
+
+
 class HttpBackend:
     """Encodes a request, sends it on a connection of its own, decodes the answer.
 
     Args:
-        provider: The provider; its address, key, limits and headers.
+        remote: Where to.
         transport: In place of connections of our own.
         wall_clock: Seconds since the epoch, for dates in answers.
-        close_deadline: Seconds that closing one connection may take.
     """
 
     def __init__(
-        self,
-        provider: ResolvedProvider,
-        *,
-        transport: TransportChoice,
-        wall_clock: Callable[[], float],
-        close_deadline: float,
+        self, remote: Remote, *, transport: TransportChoice, wall_clock: Callable[[], float]
     ) -> None:
-        self._provider = provider
+        self._remote = remote
         self._transport = transport
         self._wall_clock = wall_clock
-        self._close_deadline = close_deadline
         self._connections: Connections
-        settings = provider.settings
-        self._dialect = DIALECTS[provider.kind.dialect or ""]
-        self._limits = TimeLimits(
-            settings.timeouts.connect,
-            settings.timeouts.first_token,
-            settings.timeouts.idle,
-            settings.timeouts.total,
-        )
+        self._dialect = DIALECTS[remote.dialect]
         self._headers = {"content-type": "application/json"}
         self._secret = ""
-        if isinstance(provider.key, Secret):
-            self._secret = provider.key.reveal()
+        if isinstance(remote.key, str):
+            self._secret = remote.key
             self._headers |= self._dialect.authenticate(self._secret)
-        self._own_headers = dict(settings.headers)
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Open the provider's connections; all are closed when the actor's life ends."""
@@ -61,12 +74,11 @@ class HttpBackend:
 
     @asynccontextmanager
     async def _life(self) -> AsyncGenerator[None, None]:
-        settings = self._provider.settings
         self._connections = Connections(
-            transport=transport_for(self._transport, self._provider.name),
-            verify=settings.verify,
-            proxy=settings.proxy,
-            close_deadline=self._close_deadline,
+            transport=transport_for(self._transport, self._remote.name),
+            verify=self._remote.verify,
+            proxy=self._remote.proxy,
+            close_deadline=self._remote.close_deadline,
         )
         try:
             yield
@@ -80,12 +92,12 @@ class HttpBackend:
             work.request, model=work.model, stream=work.sink is not None
         )
         headers, secret = self._headers, self._secret
-        key = self._provider.key
-        if key is not None and not isinstance(key, Secret):
+        key = self._remote.key
+        if key is not None and not isinstance(key, str):
             secret = await key()
             headers = headers | self._dialect.authenticate(secret)
-        if outgoing.headers or self._own_headers:
-            headers = {**headers, **outgoing.headers, **self._own_headers}
+        if outgoing.headers or self._remote.headers:
+            headers = {**headers, **outgoing.headers, **self._remote.headers}
         try:
             return await self._exchange(work, outgoing, headers)
         except ProviderError as error:
@@ -96,10 +108,10 @@ class HttpBackend:
         self, work: Work, outgoing: Outgoing, headers: Mapping[str, str]
     ) -> Completion:
         async with self._connections.exchange(
-            f"{self._provider.base_url}{outgoing.path}",
+            f"{self._remote.base_url}{outgoing.path}",
             headers,
             outgoing.body,
-            self._limits,
+            self._remote.limits,
             fresh=work.fresh,
         ) as response:
             if not 200 <= response.status < 300:

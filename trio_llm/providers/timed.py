@@ -7,19 +7,19 @@ import attrs
 import trio
 
 from trio_llm.chat import Completion, Delta
-from trio_llm.config.settings import Timeouts
 from trio_llm.errors import ProviderTimeoutError
+from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Backend, Sink, Work
 from trio_llm.providers.sink import is_useful
 
-_NO_LIMITS = Timeouts(math.inf, math.inf, math.inf, math.inf)
+_NO_LIMITS = TimeLimits(math.inf, math.inf, math.inf, math.inf)
 
 
 @attrs.define(eq=False)
 class _Phases:
     """One scope whose deadline moves with the phase of the exchange."""
 
-    limits: Timeouts
+    limits: TimeLimits
     started: float
     scope: trio.CancelScope
     phase: str = attrs.field(default="first_token", init=False)
@@ -84,7 +84,7 @@ class TimedBackend:
     """
 
     _backend: Backend
-    _limits: Timeouts
+    _limits: TimeLimits
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Open what the backend needs."""

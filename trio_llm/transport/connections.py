@@ -15,15 +15,18 @@ import attrs
 import trio
 
 from trio_llm.errors import ConnectionFailedError, InvalidRequestError
+from trio_llm.policy import TimeLimits
 from trio_llm.transport.connection import Connection, SharedConnection
 from trio_llm.transport.exchange import Exchange
 from trio_llm.transport.faults import FAULTS
 from trio_llm.transport.headers import encode_headers
 from trio_llm.transport.library import VARIABLE, httpx
-from trio_llm.transport.limits import MAX_BODY, TimeLimits
 from trio_llm.transport.proxies import proxy_from_environment
 from trio_llm.transport.stack import Stack
 from trio_llm.transport.tls import Verify, context_for, unused_context
+
+MAX_BODY = 64 * 1024 * 1024
+"""The largest body of a response, in bytes."""
 
 _MOST_URLS = 256
 _MOST_HEADERS = 64

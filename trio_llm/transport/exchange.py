@@ -18,11 +18,11 @@ from trio_llm.errors import (
     ProviderError,
     ProviderTimeoutError,
 )
+from trio_llm.policy import TimeLimits
+from trio_llm.transport.connection import Connection
 from trio_llm.transport.faults import explain
-from trio_llm.transport.limits import TimeLimits
 
 if TYPE_CHECKING:
-    from trio_llm.transport.connection import Connection
     from trio_llm.transport.connections import Connections
     from trio_llm.transport.stack import Stack
 

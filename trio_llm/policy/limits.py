@@ -1,10 +1,8 @@
-"""How long and how large one exchange may become."""
+"""How long one exchange may take."""
 
 import math
 
 import attrs
-
-MAX_BODY = 64 * 1024 * 1024
 
 
 @attrs.frozen
