@@ -196,6 +196,7 @@ def _balancer(
         resolved.settings.kind,
         _strategy(resolved),
         [nodes[name] for name in resolved.members],
+        mailbox=resolved.settings.mailbox,
         close_deadline=config.close_deadline,
         wall_clock=around.wall_clock,
         seed=seed,

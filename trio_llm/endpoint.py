@@ -103,7 +103,7 @@ class Switchboard:
             raise ConfigError([fault], "call")
         now = trio.current_time()
         cap = request.max_attempts or self.max_attempts
-        call = Call(next(self._numbers), streaming, now, self.events, cap)
+        call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran)
         self.retries.earn()
         if self.events.watched:
             self.events.emit(events.RequestStarted(now, call.number, (node.name,), streaming))
@@ -119,6 +119,9 @@ class Switchboard:
             refusal = Refusal(refused.code, f"its mailbox did not take the call: {refused.code}")
             raise self.finished(call, node, refusal.error(node.name)) from None
         return ask
+
+    def _overran(self) -> None:
+        self.overruns += 1
 
     def closing_time(self) -> float:
         """When a call that is given up now must be gone, on Trio's clock."""
@@ -164,7 +167,9 @@ class Switchboard:
         provider: str | None = None,
         error: str | None = None,
     ) -> None:
-        self.overruns += call.overruns
+        if call.concluded:  # a stream that was left, and is read to its end all the same
+            return
+        call.concluded = True
         if self.events.watched:
             now = trio.current_time()
             self.events.emit(

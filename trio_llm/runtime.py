@@ -157,6 +157,7 @@ async def open_runtime(
 
     Raises:
         ConfigError: The configuration has faults; all of them are listed.
+        TypeError: The transport is none of the HTTP library in use.
     """
     loaded = load_config(config)
     plan = check(loaded)
@@ -180,16 +181,30 @@ async def open_runtime(
     )
     runtime = Runtime(tree, switchboard, loaded)
     left_with: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_shielded, supervisor)
-        try:
-            yield runtime
-        except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
-            left_with = error
-        with trio.CancelScope(shield=True):
-            await supervisor.stop(trio.current_time() + loaded.drain_deadline)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_shielded, supervisor)
+            try:
+                yield runtime
+            except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
+                left_with = error
+            with trio.CancelScope(shield=True):
+                try:
+                    await supervisor.stop(trio.current_time() + loaded.drain_deadline)
+                except BaseException:  # a second Ctrl-C: the actors are shielded, so tell them
+                    supervisor.cut()
+                    raise
+    except BaseExceptionGroup as group:
+        # No failure leaves an actor, but an interrupt does: it hits whichever task runs.
+        raise _innermost(group) from None
     if left_with is not None:
         raise left_with
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Unwrap what is alone in its group, however deep."""
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return _innermost(inner[0]) if len(inner) == 1 else error
 
 
 @attrs.define

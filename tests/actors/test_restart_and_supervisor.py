@@ -88,3 +88,11 @@ def test_restarts_are_one_for_one() -> None:
             await supervisor.stop(trio.current_time())
 
     run(scenario)
+
+
+def test_thousands_of_restarts_may_be_allowed() -> None:
+    """The pause stays at the longest one, however often it has doubled."""
+    intensity = RestartIntensity(max_restarts=2000, window=60.0, backoff=0.5, max_backoff=3.0)
+    pauses = [intensity.crashed(0.0) for _ in range(2001)]
+    assert pauses[10:2000] == [3.0] * 1990
+    assert pauses[2000] is None

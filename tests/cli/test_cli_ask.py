@@ -179,3 +179,11 @@ def test_colour_is_forced_or_refused_by_the_environment(process: Process, quick:
 def test_what_steers_a_terminal_is_taken_out() -> None:
     """Control characters of an answer never reach a terminal; line ends and tabs do."""
     assert printable("a\x1b[2Jb\x07\x9bc\td\n") == "a[2Jbc\td\n"
+
+
+def test_an_option_that_no_request_can_have(cli: Cli) -> None:
+    """It is said in plain words, like everything else that is wrong with a request."""
+    said = cli("ask", "--temperature", "inf", "hello")
+    assert said.code in {1, 2}
+    assert "temperature must be a finite number" in said.err
+    assert "unexpected" not in said.err

@@ -186,3 +186,47 @@ def test_unknown_command_is_a_usage_error(process: Process) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert "aks" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_standard_stream(closed: str, environment: dict[str, str]) -> None:
+    """A process that was started without one of its streams works all the same."""
+    done = subprocess.run(  # noqa: S602 - a shell closes streams
+        f'"{sys.executable}" -m trio_llm ask hello {closed}',
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert ("sim-2" in done.stdout) is (closed != ">&-")
+    assert ("sim-2" in done.stderr) is (closed != "2>&-")
+
+
+def test_no_standard_input_is_an_empty_prompt(environment: dict[str, str]) -> None:
+    """Where the prompt should come from a standard input that is closed, there is none."""
+    done = subprocess.run(  # noqa: S602 - a shell closes streams
+        f'"{sys.executable}" -m trio_llm ask <&-',
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert "the prompt is empty" in done.stderr
+
+
+def test_faults_in_a_pipe_are_whole(tmp_path: Path, process: Process) -> None:
+    """What goes into a log is not cut at the width of a terminal that is not there."""
+    path = tmp_path / "wrong.toml"
+    path.write_text('[providers.a]\nkind = "simulated"\nwrong = 1\nmailbox = 0\n')
+    done = process("config", "check", "-c", str(path), COLUMNS="40")
+    assert done.returncode == 2
+    assert "2 faults" in done.stderr
+    assert "known are kind, name, " in done.stderr
+    assert ", simulation\n" in done.stderr

@@ -272,6 +272,14 @@ CASES: dict[str, tuple[Mapping[str, Any], str]] = {
         wire(base_url="localhost:8080"),
         "providers.p.base_url: malformed URL; give one such as https://host:8080/v1",
     ),
+    "base URL with an empty label in its host": (
+        wire(base_url="http://a..b/v1"),
+        "providers.p.base_url: malformed URL; give one such as https://host:8080/v1",
+    ),
+    "base URL with a label that is too long": (
+        wire(base_url=f"http://{'a' * 64}/v1"),
+        "providers.p.base_url: malformed URL; give one such as https://host:8080/v1",
+    ),
     "base URL with a port out of range": (
         wire(base_url="http://host:99999"),
         "providers.p.base_url: malformed URL; give one such as https://host:8080/v1",

@@ -170,6 +170,32 @@ def test_absent_file(tmp_path: Path) -> None:
     assert fault_of(tmp_path / "a\0b").startswith("cannot be read")
 
 
+@pytest.mark.parametrize("header", ["Authorization", "x-api-key"])
+def test_literal_key_in_a_header(tmp_path: Path, header: str) -> None:
+    """A header that carries a key is a key, for `load_config` and for `save`; code may have it."""
+    path = tmp_path / "llm.toml"
+    house = Provider("ollama", model="m", headers={header: "Bearer sk-hidden", "x-team": "a"})
+    path.write_text(
+        f'[providers.p]\nkind = "ollama"\nmodel = "m"\nheaders.{header} = "Bearer sk-hidden"\n'
+    )
+    with pytest.raises(ConfigError, match="a key does not belong into a file") as caught:
+        load_config(path)
+    with pytest.raises(ConfigError, match="a key is never written to a file") as unsaved:
+        Config(providers={"p": house}).save(tmp_path / "new.toml")
+    for error in (caught.value, unsaved.value):
+        assert error.faults[0].startswith(f"providers.p.headers.{header}: ")
+        assert "hidden" not in str(error)
+    assert check(Config(providers={"p": house})).default == "p"
+
+
+@pytest.mark.parametrize("source", [5, b"llm.toml", ["llm.toml"]])
+def test_source_of_a_wrong_type(source: Any) -> None:
+    """What is neither a configuration nor a path is refused in words."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(source)
+    assert caught.value.faults[0].startswith("expected a Config, a mapping or the path of a file")
+
+
 def test_byte_order_mark(tmp_path: Path) -> None:
     """A byte order mark at the start of a file does no harm."""
     path = written(tmp_path / "c.toml", b'\xef\xbb\xbf[providers.a]\nkind = "simulated"\n')

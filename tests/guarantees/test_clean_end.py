@@ -4,8 +4,11 @@ The body is cancelled before the actors, so its ``finally`` blocks can still ask
 was accepted is served until the drain deadline, and cut there.
 """
 
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import SimpleNamespace
+from typing import Self
 
 import attrs
 import pytest
@@ -325,3 +328,79 @@ async def test_open_runtime_outside_of_a_world(autojump_clock: object) -> None:
         assert (await llm.generate("hello")).text == "ok"
     with pytest.raises(ProviderUnavailableError):
         await llm.generate("hello")
+
+
+def test_resources_that_fail_to_close_are_not_opened_again() -> None:
+    """A provider whose clean-up raises at the end is reported, and stays stopped."""
+
+    class Stuck:
+        lives = 0
+
+        async def __aenter__(self) -> Self:
+            Stuck.lives += 1
+            return self
+
+        async def __aexit__(self, *_exc: object) -> None:
+            raise OSError("cannot close")
+
+        async def generate(self, _request: object) -> str:
+            return "ok"
+
+    async def scenario(world: World) -> None:
+        Stuck.lives = 0
+        async with world.open(Config(default=Provider("custom", "stuck", cls=Stuck))) as llm:
+            assert (await llm.generate("hello")).text == "ok"
+        assert Stuck.lives == 1
+        assert [entry.kind for entry in world.log[-2:]] == ["ActorCrashed", "ActorDrained"]
+
+    explore(scenario, seeds=seeds(1000, share=50))
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_that_hits_an_actor_leaves_the_block_unwrapped(
+    interrupt: type[BaseException],
+) -> None:
+    """Ctrl-C ends the runtime as itself, in no group, whichever task it lands in."""
+
+    async def hit(_request: object) -> str:
+        await trio.sleep(1.0)
+        raise interrupt
+
+    provider = Provider("custom", "a", cls=SimpleNamespace(generate=hit))
+
+    async def scenario(world: World) -> None:
+        async with world.open(Config(default=Fallback((provider,)))) as llm:
+            await llm.generate("hello")
+
+    with pytest.raises(interrupt):
+        run(scenario)
+
+
+@pytest.mark.parametrize("presses", [1, 2, 3])
+def test_ctrl_c_while_the_actors_drain_cuts_them(presses: int) -> None:
+    """The first Ctrl-C leaves the block, which drains; a second one does not wait for that."""
+    callers = Callers()
+    ended: list[float] = []
+
+    async def press() -> None:
+        for _ in range(presses):
+            await trio.sleep(1.0)
+            signal.raise_signal(signal.SIGINT)
+
+    async def scenario(world: World) -> None:
+        config = Config(default=Fallback((Cast().provider("a", Stalls()),)), drain_deadline=30.0)
+        async with trio.open_nursery() as nursery:
+            try:
+                async with world.open(config) as llm:
+                    nursery.start_soon(callers.ask, llm)
+                    trio.lowlevel.spawn_system_task(press)
+                    await trio.sleep_forever()
+            finally:
+                ended.append(trio.current_time())
+                assert {status.state for status in llm.status()} == {"down"}
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        run(scenario)
+    assert caught.group_contains(KeyboardInterrupt, depth=1)
+    assert ended == [31.0 if presses == 1 else 2.0]
+    assert [error for _, error in callers.outcomes] == ["ProviderCrashedError"]

@@ -8,8 +8,18 @@ passes during this clean-up.
 import trio
 
 from tests.guarantees.scenes import Cast, field, kinds, steps_later
-from trio_llm import Config, Fallback, LoadBalance, Race, Runtime
+from trio_llm import (
+    AttemptOutcome,
+    Config,
+    Fallback,
+    LoadBalance,
+    Provider,
+    Race,
+    Runtime,
+    open_runtime,
+)
 from trio_llm.config.schema import Member
+from trio_llm.events import CleanupOverran, Event
 from trio_llm.testing import Answers, Clings, Stalls, World, explore, run, seeds
 
 
@@ -148,3 +158,47 @@ def test_a_place_stays_taken_while_its_overrunning_job_runs() -> None:
             assert not llm.status()[0].occupied
 
     run(scenario)
+
+
+def test_a_loser_that_finishes_while_it_leaves_is_discarded() -> None:
+    """One attempt of a race succeeds; another that ends well too late is a discarded one."""
+
+    class Shy:
+        async def generate(self, _request: object) -> str:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.75)
+            return "late"
+
+    async def scenario(world: World) -> None:
+        quick = Cast().provider("quick", Answers("quick", after=0.25))
+        shy = _nest(Race((Provider("custom", "shy", cls=Shy()),)), world.rng.randrange(3))
+        async with world.open(Config(default=Race((quick, shy)))) as llm:
+            reply = await llm.generate("hello")
+        assert {attempt.provider: attempt.outcome for attempt in reply.attempts} == {
+            "quick": AttemptOutcome.SUCCEEDED,
+            "shy": AttemptOutcome.DISCARDED,
+        }
+
+    explore(scenario, seeds=seeds(1000, share=50))
+
+
+async def test_an_overrun_that_shows_after_the_caller_has_left_is_counted() -> None:
+    """On a real clock a balancer may give up just after its caller; that is counted too."""
+    overran: list[Event] = []
+    members = [
+        LoadBalance((Cast().provider(f"bad{index}", Clings(0.1)),), name=f"share{index}")
+        for index in range(4)
+    ]
+    tree = Fallback((Race(members, name="race"),))
+
+    def observe(event: Event) -> None:
+        if isinstance(event, CleanupOverran):
+            overran.append(event)
+
+    async with open_runtime(Config(default=tree, close_deadline=0.01)) as llm:
+        llm.subscribe(observe)
+        for _ in range(5):
+            with trio.move_on_after(0.01):
+                await llm.generate("hello")
+            await trio.sleep(0.15)
+        assert len(overran) == llm.statistics().overruns == 20

@@ -195,3 +195,29 @@ def test_a_fallback_passes_a_resting_member_over_and_comes_back() -> None:
             assert served == ["b", "b", "a", "a"]
 
     run(scenario)
+
+
+def test_a_rest_of_no_length_sends_nobody_away() -> None:
+    """With ``initial=0`` there is no rest: who waits in line gets the place in turn."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        none = CooldownSettings(initial=0.0, after_failures=1)
+        script = (Fails(after=1.0), Answers(after=1.0))
+        provider = cast.provider("a", script, max_concurrency=1, cooldown=none)
+        async with world.open(Config(default=provider)) as llm:
+            outcomes: list[str] = []
+
+            async def caller() -> None:
+                try:
+                    outcomes.append((await llm.generate("hello")).text)
+                except LLMError as error:
+                    outcomes.append(type(error).__name__)
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(caller)
+        assert outcomes == ["ServerError", "ok", "ok"]
+        assert not kinds(world.log, "CooldownStarted")
+
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -1,8 +1,9 @@
 """G6 in a tree: nobody waits in a line while another member is free, at any depth."""
 
+import pytest
 import trio
 
-from trio_llm import Config, Fallback, LoadBalance, Provider, Race, Reply
+from trio_llm import AllProvidersFailed, Config, Fallback, LoadBalance, Provider, Race, Reply
 from trio_llm.config.schema import Member
 from trio_llm.testing import Answers, ScriptedProvider, World, explore, seeds
 
@@ -51,3 +52,35 @@ def test_calls_beyond_every_place_wait_in_the_lines_below() -> None:
     for replies in _callers(tree, 6):
         assert len(replies) == 6
         assert min(reply.latency for reply in replies) == 1.0
+
+
+@pytest.mark.parametrize("balancer", [Race, Fallback, LoadBalance])
+def test_no_more_calls_wait_through_a_balancer_than_its_mailbox_holds(
+    balancer: type[Race | Fallback | LoadBalance],
+) -> None:
+    """One is served, two wait, and the rest are refused in the instant of the call."""
+
+    async def scenario(world: World) -> tuple[list[float], list[float]]:
+        served: list[float] = []
+        refused: list[float] = []
+
+        async def caller() -> None:
+            try:
+                await llm.generate("hi")
+            except AllProvidersFailed as error:
+                refused.extend(
+                    trio.current_time() for e in error.errors if e.code == "mailbox_full"
+                )
+            else:
+                served.append(trio.current_time())
+
+        tree = balancer([_single("a")], mailbox=2)
+        async with world.open(Config(default=tree)) as llm, trio.open_nursery() as nursery:
+            for _ in range(7):
+                nursery.start_soon(caller)
+        return served, refused
+
+    for outcome in explore(scenario, seeds=seeds(1000)):
+        served, refused = outcome.value
+        assert served == pytest.approx([1.0, 2.0, 3.0])
+        assert refused == [0.0] * 4

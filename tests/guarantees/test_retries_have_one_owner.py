@@ -1,5 +1,7 @@
 """G10: retries have one owner, a cap per call, and a budget per runtime."""
 
+from contextlib import suppress
+
 import pytest
 import trio
 
@@ -16,7 +18,16 @@ from trio_llm import (
     ServerError,
 )
 from trio_llm.policy import RetryBudget
-from trio_llm.testing import Answers, Fails, ScriptedProvider, World, explore, run, seeds
+from trio_llm.testing import (
+    Answers,
+    Fails,
+    RateLimits,
+    ScriptedProvider,
+    World,
+    explore,
+    run,
+    seeds,
+)
 
 EAGER = Retry(attempts=50, base_delay=0.1, max_delay=0.1)
 
@@ -139,3 +150,64 @@ def test_the_budget_keeps_at_most_ten_seconds_of_retries() -> None:
         budget.earn()
     assert budget.spend(1e6)
     assert not budget.spend(1e6)
+
+
+def test_who_may_attempt_under_a_cap_is_the_first_declared() -> None:
+    """With fewer attempts than racers the first declared race, on every schedule."""
+
+    async def scenario(world: World) -> tuple[str, ...]:
+        scripts = {name: ScriptedProvider(Answers(after=1.0)) for name in "abcd"}
+        a, b, c, d = (Provider("custom", name, cls=script) for name, script in scripts.items())
+        tree = Race([a, LoadBalance([b]), Fallback([c]), d])
+        async with world.open(Config(default=tree)) as llm:
+            assert (await llm.generate("hi", max_attempts=2)).provider == "a"
+        return tuple(name for name, script in scripts.items() if script.started)
+
+    outcomes = explore(scenario, seeds=seeds(1000, share=50))
+    assert {outcome.value for outcome in outcomes} == {("a", "b")}
+
+
+def test_an_attempt_that_is_not_made_can_be_made_elsewhere() -> None:
+    """A call that waited in line in vain still has the attempt for the next member."""
+
+    async def scenario(world: World) -> None:
+        cooling = ScriptedProvider([RateLimits(10.0, after=1.0)])
+        busy = ScriptedProvider([Answers(after=2.0), Answers("at last")])
+        a, b = (
+            Provider("custom", name, cls=script, max_concurrency=1)
+            for name, script in (("a", cooling), ("b", busy))
+        )
+        async with world.open(Config(default=Fallback([a, b]))) as llm:
+
+            async def hold(name: str) -> None:
+                with suppress(RateLimitError):
+                    await llm.provider(name).generate("hold the place")
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(hold, "a")
+                nursery.start_soon(hold, "b")
+                await trio.sleep(0.5)
+                reply = await llm.generate("hi", max_attempts=1)
+        assert (reply.text, reply.provider, len(reply.attempts)) == ("at last", "b", 1)
+        assert cooling.started == 1
+
+    explore(scenario, seeds=seeds(1000, share=50))
+
+
+def test_a_wait_longer_than_the_longest_pause_passes_the_call_on() -> None:
+    """A Retry-After of an hour does not hold a call that another member can answer."""
+
+    async def scenario(world: World) -> None:
+        limited = ScriptedProvider(RateLimits(3600.0, after=1.0))
+        tree = Fallback(
+            [
+                _failing("limited", limited, Retry(attempts=2, max_delay=8.0)),
+                _failing("spare", ScriptedProvider(Answers())),
+            ]
+        )
+        async with world.open(Config(default=tree)) as llm:
+            assert (await llm.generate("hi")).provider == "spare"
+        assert trio.current_time() == 1.0
+        assert limited.started == 1
+
+    explore(scenario, seeds=seeds(1000, share=50))

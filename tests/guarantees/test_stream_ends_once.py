@@ -185,3 +185,18 @@ def test_an_error_before_the_commit_is_raised_at_the_entrance() -> None:
                     raise AssertionError("not entered")
 
     run(scenario)
+
+
+def test_a_stream_that_was_left_has_one_outcome() -> None:
+    """Reading on after the block says that it was left, and records nothing more."""
+
+    async def scenario(world: World) -> None:
+        async with world.open(Config(default=Cast().provider("a", Stalls(1)))) as llm:
+            async with llm.stream("hello") as stream:
+                await anext(stream)
+            with pytest.raises(StreamInterruptedError):
+                await anext(stream)
+        (finished,) = kinds(world.log, "RequestFinished")
+        assert field(finished, "outcome") == "cancelled"
+
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -14,6 +14,7 @@ from trio_llm import (
     Request,
     Text,
     ToolCall,
+    open_runtime,
 )
 from trio_llm.testing import World, run
 
@@ -30,11 +31,22 @@ CASES: list[tuple[Any, dict[str, Any], str]] = [
     ("hi", {"temperature": -0.1}, "temperature must be at least 0"),
     ("hi", {"temperature": "hot"}, "temperature must be a number, not str"),
     ("hi", {"top_p": float("nan")}, "top_p must be at least 0"),
+    ("hi", {"top_p": 7}, "top_p must be at most 1, not 7"),
+    ("hi", {"temperature": float("inf")}, "temperature must be a finite number"),
     ("hi", {"seed": 1.5}, "seed must be an integer"),
+    ("hi", {"stop": 5}, "not iterable"),
+    ("hi", {"stop": ["a", 5]}, r"stop\[1\] must be a string, not int"),
+    ("hi", {"parallel_tool_calls": "no"}, "parallel_tool_calls must be True or False, not str"),
+    ("hi", {"metadata": 5}, "metadata must be a mapping, not int"),
+    ("hi", {"metadata": {"a": 5}}, r"metadata\['a'\] must be a string, not int"),
+    ("hi", {"tags": {5: "a"}}, "a key of tags must be a string, not int"),
+    ("hi", {"extra": 5}, "extra must be a mapping, not int"),
+    ("hi", {"extra": {"ollama": 5}}, r"extra\['ollama'\] must be a mapping of fields, not int"),
     ("hi", {"model": 4}, "model must be a string, not int"),
     ("hi", {"prefer": 4}, "prefer must be a string, not int"),
     ("hi", {"max_attempts": 0}, "max_attempts must be at least 1"),
     ("hi", {"tools": 7}, "not iterable"),
+    ("hi", {"tools": [{"name": "f"}]}, r"tools\[0\] must be a Tool, not dict"),
     ("hi", {"temprature": 0.1}, 'no option named "temprature"; did you mean "temperature"?'),
 ]
 
@@ -123,3 +135,12 @@ def test_broken_arguments_of_a_tool_call_are_kept_and_marked() -> None:
     assert ToolCall.parse("c", "f", "").is_valid
     assert ToolCall.parse("c", "f", "{}").is_valid
     assert ToolCall.parse("c", "f", '{"x": 1}').arguments == {"x": 1}
+
+
+async def test_a_transport_of_a_wrong_type_is_refused_at_once() -> None:
+    """Whoever opens the runtime is told, before an actor starts."""
+    house = Provider("openai_compatible", base_url="http://127.0.0.1:9/v1", model="m")
+    wrong: Any = object()
+    with pytest.raises(TypeError, match=r"transport must be an httpx2?\.AsyncBaseTransport or"):
+        async with open_runtime(Config(default=house), transport=wrong):
+            raise AssertionError("not entered")

@@ -3,11 +3,20 @@
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+import trio
 
 from tests.sockets.socket_scenes import ask, member, open_llm
-from trio_llm import CooldownSettings, Fallback, LLMError
+from trio_llm import (
+    AuthenticationError,
+    CooldownSettings,
+    Fallback,
+    LLMError,
+    ProviderTimeoutError,
+    Timeouts,
+)
 from trio_llm.events import Event
 from trio_llm.testing.upstream import Behaviour, Fault, digest, open_upstream
 
@@ -72,3 +81,27 @@ async def test_no_text_of_the_library_holds_the_key(
     logged = [f"{record.name} {record.getMessage()}" for record in caplog.records]
     assert logged
     assert [line for line in logged if key in line and "receive_response" not in line] == []
+
+
+@pytest.mark.parametrize("given", [None, "", 7, f"{KEYS[0]}\n", f"{KEYS[0]}\N{SNOWMAN}"])
+async def test_a_callable_that_gives_no_key_is_the_providers_fault(given: Any) -> None:
+    """It is an `AuthenticationError` without the key in it, and the next member answers."""
+    async with open_upstream() as upstream:
+        broken = member(upstream, "broken", api_key=_from_a_vault(given))
+        async with open_llm(Fallback((broken, member(upstream, "sound")), name="tree")) as llm:
+            assert (await llm.generate("hello")).provider == "sound"
+            with pytest.raises(AuthenticationError, match="what api_key gave is no key") as caught:
+                await llm.provider("broken").generate("hello")
+        assert KEYS[0] not in "".join(traceback.format_exception(caught.value))
+        assert [served.model for served in upstream.served] == ["sound"]
+
+
+async def test_a_callable_that_never_gives_a_key_is_late() -> None:
+    """The limits of the provider hold for the giving of its key, too."""
+    async with open_upstream() as upstream:
+        stuck = member(upstream, api_key=trio.sleep_forever, timeouts=Timeouts(total=0.05))
+        async with open_llm(stuck) as llm:
+            with pytest.raises(ProviderTimeoutError, match=r"gave no key within 0\.05 s") as caught:
+                await llm.generate("hello")
+        assert caught.value.phase == "total"
+        assert upstream.served == []

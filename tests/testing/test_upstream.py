@@ -266,3 +266,12 @@ async def test_it_speaks_tls() -> None:
         assert upstream.url.startswith("https://")
         assert (await ask(connections, upstream, DIALECTS["anthropic"])).status == 200
         await connections.aclose()
+
+
+async def test_a_status_without_a_body(connections: Connections) -> None:
+    """Where HTTP allows no body, none is sent, and the server goes on serving."""
+    dialect = DIALECTS["ollama"]
+    async with open_upstream([Behaviour(status=204), Behaviour(chunks=("on",))]) as upstream:
+        answer = await ask(connections, upstream, dialect)
+        assert (answer.status, answer.body) == (204, b"")
+        assert dialect.decode((await ask(connections, upstream, dialect)).body).message.text == "on"

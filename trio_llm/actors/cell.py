@@ -238,8 +238,10 @@ class Cell(Generic[P, V]):
             self.state = ActorState.RESTARTING
 
     async def _recover(self, error: Exception) -> bool:
-        """Note a crash and pause before the next life; false means down."""
+        """Note a crash and pause before the next life; false means that there is none."""
         self._lifecycle.actor_crashed(self.name, error)
+        if self.state is ActorState.DRAINING and not self.queued:
+            return False  # stopping, with nobody left to serve: there is nothing to live for
         delay = self._intensity.crashed(trio.current_time())
         if delay is None:
             self.state = ActorState.DOWN
@@ -283,8 +285,13 @@ class Cell(Generic[P, V]):
         self.drain()
         with trio.move_on_at(deadline):
             await self._ended.wait()
-        self._scope.cancel(reason="the drain deadline passed")
+        self.cut("the drain deadline passed")
         await self._ended.wait()
+
+    def cut(self, reason: str) -> None:
+        """Take nothing new, and cancel what is unfinished."""
+        self.drain()
+        self._scope.cancel(reason=reason)
 
 
 AnyCell = Cell[Any, Any]

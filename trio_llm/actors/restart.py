@@ -32,4 +32,5 @@ class RestartIntensity:
         self._crashes.append(now)
         if len(self._crashes) > self.max_restarts:
             return None
-        return min(self.backoff * 2.0 ** (len(self._crashes) - 1), self.max_backoff)
+        doublings = min(len(self._crashes) - 1, 64)
+        return min(self.backoff * 2.0**doublings, self.max_backoff)

@@ -28,3 +28,8 @@ class Supervisor:
         """Stop every actor; what is unfinished at the deadline (Trio's clock) is cut."""
         for cell in reversed(self._cells):
             await cell.stop(deadline)
+
+    def cut(self) -> None:
+        """Have every actor stop now, whatever is unfinished."""
+        for cell in reversed(self._cells):
+            cell.cut("the stop was interrupted")

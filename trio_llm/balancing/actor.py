@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import trio
 
 from trio_llm.actors import ActorState, AnyCell
+from trio_llm.balancing.line import WaitingRoom
 from trio_llm.balancing.routing import route
 from trio_llm.balancing.turn import Strategy, Turn
 from trio_llm.chat import Request
@@ -46,6 +47,7 @@ class BalancerActor:
         strategy: Strategy,
         members: Sequence[Node],
         *,
+        mailbox: int,
         close_deadline: float,
         wall_clock: Callable[[], float],
         seed: int,
@@ -54,6 +56,7 @@ class BalancerActor:
         self._kind = kind
         self._strategy = strategy
         self._members = tuple(members)
+        self._room = WaitingRoom(mailbox)
         self._close_deadline = close_deadline
         self._wall_clock = wall_clock
         self._seed = seed
@@ -165,8 +168,11 @@ class BalancerActor:
         began = trio.current_time()
         try:
             candidates = route(self._name, self._members, ask.payload.request)
-            await self._strategy.run(Turn(self, ask, candidates, self._close_deadline, self._seed))
+            await self._strategy.run(
+                Turn(self, ask, candidates, self._close_deadline, self._seed, self._room)
+            )
         except ModelNotFoundError as error:
             ask.fail(error, trio.current_time())
         finally:
+            ask.payload.unbook()
             count(self._tally, ask, trio.current_time() - began)

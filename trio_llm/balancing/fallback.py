@@ -65,7 +65,7 @@ class FallbackStrategy:
             if tries == 0 or not turn.may_wait:
                 errors.append(refusal)
                 continue
-            place = candidate.node.enqueue(candidate.request)
+            place = turn.enqueue(candidate)
             if isinstance(place, Refusal):
                 errors.append(place.error(candidate.node.name))
                 continue

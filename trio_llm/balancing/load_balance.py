@@ -116,7 +116,7 @@ class LoadBalanceStrategy:
                 busy.append(candidate)
         for candidate in busy if turn.may_wait else ():
             name = candidate.node.name
-            lease = candidate.node.enqueue(candidate.request)
+            lease = turn.enqueue(candidate)
             if isinstance(lease, Refusal):
                 refused[name] = lease.error(name)
                 continue

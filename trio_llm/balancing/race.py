@@ -74,6 +74,8 @@ class RaceStrategy:
         losers = [entrant for entrant in entrants if entrant is not winner]
         _announce(turn, losers, reason)
         await turn.dismiss(losers, reason)
+        for loser in losers:  # one that was cancelled may have finished all the same
+            turn.ask.payload.call.discard(loser.ask.payload.path, reason)
         if winner is not None:
             await turn.stay(winner)
             return
@@ -108,7 +110,7 @@ def _line_up(turn: Turn, deadline: float) -> tuple[list[Branch], dict[int, LLMEr
         return entrants, refused
     for position in busy:
         candidate = turn.candidates[position]
-        lease = candidate.node.enqueue(candidate.request)
+        lease = turn.enqueue(candidate)
         branch = (
             lease.error(candidate.node.name)
             if isinstance(lease, Refusal)

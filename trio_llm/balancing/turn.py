@@ -9,11 +9,12 @@ import trio
 
 from trio_llm import events
 from trio_llm.actors import Envelope, Refused, Releasable, dismiss
+from trio_llm.balancing.line import WaitingRoom
 from trio_llm.balancing.routing import Candidate
 from trio_llm.chat import Request
 from trio_llm.errors import AllProvidersFailed, LLMError, ProviderError, ProviderUnavailableError
 from trio_llm.policy import blame_for
-from trio_llm.providers.lease import Refusal
+from trio_llm.providers.lease import ATTEMPTS_SPENT, Refusal
 from trio_llm.providers.node import Node
 from trio_llm.providers.visit import Ask, Visit
 
@@ -83,6 +84,7 @@ class Turn:
         candidates: The members that may serve, in declared order.
         close_deadline: Seconds that a cancelled member has to leave.
         seed: The runtime's seed, for keyed randomness.
+        room: The balancer's waiting room.
     """
 
     node: Node
@@ -90,6 +92,7 @@ class Turn:
     candidates: list[Candidate]
     close_deadline: float
     seed: int
+    room: WaitingRoom
 
     @property
     def request(self) -> Request:
@@ -109,6 +112,13 @@ class Turn:
         """Whether members may be asked to let the call wait in their lines."""
         return self.ask.payload.may_wait
 
+    def enqueue(self, candidate: Candidate) -> Releasable | Refusal:
+        """Book a place at a member, or one in its line."""
+        place = self.room.refusal() or candidate.node.enqueue(candidate.request)
+        if not isinstance(place, Refusal):
+            self.room.enter(place)
+        return place
+
     def post(
         self,
         candidate: Candidate,
@@ -119,20 +129,26 @@ class Turn:
     ) -> Branch | ProviderUnavailableError:
         """Ask a member, at once or not at all."""
         visit = self.ask.payload
+        if not visit.book():
+            lease.release()
+            return ATTEMPTS_SPENT.error(candidate.node.name)
+        onward = Visit(
+            visit.call,
+            candidate.request,
+            (*visit.path, candidate.node.name),
+            (*visit.rank, candidate.index),
+            may_wait,
+            booked=True,
+        )
         ask: Ask = Envelope(
-            Visit(
-                visit.call,
-                candidate.request,
-                (*visit.path, candidate.node.name),
-                (*visit.rank, candidate.index),
-                may_wait,
-            ),
+            onward,
             lease,
             min(deadline, self.ask.deadline),
         )
         try:
             candidate.node.post(ask)
         except Refused as refused:
+            onward.unbook()
             return Refusal(refused.code, _REFUSED[refused.code]).error(candidate.node.name)
         return Branch(candidate, ask)
 

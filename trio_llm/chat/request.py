@@ -1,8 +1,9 @@
 """What a caller asks for."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -37,13 +38,25 @@ def _check_messages(_request: object, _attribute: object, messages: tuple[Any, .
         raise ValueError(msg)
 
 
-def _check_range(name: str, value: object, types: type | tuple[type, ...], least: int) -> None:
+def _check_range(
+    name: str,
+    value: object,
+    types: type | tuple[type, ...],
+    least: int,
+    most: float = math.inf,
+) -> None:
     if isinstance(value, bool) or not isinstance(value, types):
         wanted = "an integer" if types is int else "a number"
         msg = f"{name} must be {wanted}, not {type(value).__name__}"
         raise TypeError(msg)
     if not value >= least:  # type: ignore[operator]
         msg = f"{name} must be at least {least}, not {value}"
+        raise ValueError(msg)
+    if value == math.inf:
+        msg = f"{name} must be a finite number, not inf"
+        raise ValueError(msg)
+    if value > most:  # type: ignore[operator]
+        msg = f"{name} must be at most {most:g}, not {value}"
         raise ValueError(msg)
 
 
@@ -70,6 +83,41 @@ def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         msg = f"{name} must be a string, not {type(value).__name__}"
         raise TypeError(msg)
+
+
+def _check_items(name: str, items: tuple[object, ...], cls: type, wanted: str) -> None:
+    for index, item in enumerate(items):
+        if not isinstance(item, cls):
+            msg = f"{name}[{index}] must be {wanted}, not {type(item).__name__}"
+            raise TypeError(msg)
+
+
+def _check_table(name: str, value: object, cls: type, wanted: str) -> None:
+    if not isinstance(value, Mapping):
+        msg = f"{name} must be a mapping, not {type(value).__name__}"
+        raise TypeError(msg)
+    for key, entry in cast("Mapping[object, object]", value).items():
+        _check_text(f"a key of {name}", key)
+        if not isinstance(entry, cls):
+            msg = f"{name}[{key!r}] must be {wanted}, not {type(entry).__name__}"
+            raise TypeError(msg)
+
+
+def _check_collections(request: "Request") -> None:
+    parallel = cast("object", request.parallel_tool_calls)
+    if parallel is not None and not isinstance(parallel, bool):
+        msg = f"parallel_tool_calls must be True or False, not {type(parallel).__name__}"
+        raise TypeError(msg)
+    if request.stop:
+        _check_items("stop", request.stop, str, "a string")
+    if request.tools:
+        _check_items("tools", request.tools, Tool, "a Tool")
+    if request.metadata is not _NOTHING:
+        _check_table("metadata", request.metadata, str, "a string")
+    if request.tags is not _NOTHING:
+        _check_table("tags", request.tags, str, "a string")
+    if request.extra is not _NOTHING:
+        _check_table("extra", request.extra, Mapping, "a mapping of fields")
 
 
 def _to_tools(value: "Iterable[Tool]") -> "tuple[Tool, ...]":
@@ -130,7 +178,7 @@ class Request:
         if self.temperature is not None:
             _check_range("temperature", self.temperature, (int, float), 0)
         if self.top_p is not None:
-            _check_range("top_p", self.top_p, (int, float), 0)
+            _check_range("top_p", self.top_p, (int, float), 0, 1)
         if self.seed is not None:
             _check_range("seed", self.seed, int, -(2**63))
         if self.max_attempts is not None:
@@ -145,6 +193,7 @@ class Request:
             _check_text("user", self.user)
         if self.prefer is not None:
             _check_text("prefer", self.prefer)
+        _check_collections(self)
 
     @property
     def needs(self) -> frozenset[Capability]:

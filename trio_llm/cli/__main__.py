@@ -29,7 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(arguments)
 
 
+def _open_what_is_closed() -> None:
+    """Put the null device where the process was started without a standard stream.
+
+    Python has ``None`` there; and the number of the stream would go to the next file
+    or socket that is opened.
+    """
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - open to the end
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
 def _run(arguments: Sequence[str] | None) -> int:
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # An answer may hold letters that a terminal's encoding lacks.
         with contextlib.suppress(AttributeError):

@@ -14,7 +14,7 @@ from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Config, Race, load_config
-from trio_llm.endpoint import Endpoint
+from trio_llm.endpoint import Endpoint, to_request
 from trio_llm.errors import LLMError
 from trio_llm.runtime import Runtime, open_runtime
 
@@ -82,11 +82,9 @@ def ask(
 
     async def command() -> ExitCode:
         messages = [] if system is None else [Message("system", system)]
-        request = Request(
-            messages=[*messages, Message("user", text)],
-            model=model,
-            max_tokens=max_tokens,
-            temperature=temperature,
+        request = to_request(
+            [*messages, Message("user", text)],
+            {"model": model, "max_tokens": max_tokens, "temperature": temperature},
         )
         loaded = load_config(config)
         say_if_simulated(loaded, config, terminal)

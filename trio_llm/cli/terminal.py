@@ -12,6 +12,9 @@ from rich.text import Text
 _WIDE = 160
 """Columns of a table that goes into a file or a pipe, where nothing wraps."""
 
+_UNCUT = 100_000
+"""Columns of a remark that goes there: a tree cuts what is wider, and a remedy is at an end."""
+
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
 
 
@@ -30,7 +33,10 @@ class _Console(Console):
 
 def _console(*, stderr: bool) -> Console:
     console = _Console(stderr=stderr, highlight=False, emoji=False)
-    if not _is_tty(sys.stderr if stderr else sys.stdout) and "COLUMNS" not in os.environ:
+    if stderr:
+        if not _is_tty(sys.stderr):
+            console.width = _UNCUT
+    elif not _is_tty(sys.stdout) and "COLUMNS" not in os.environ:
         console.width = _WIDE
     return console
 

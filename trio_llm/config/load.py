@@ -14,6 +14,7 @@ from trio_llm.config.provider_list import from_provider_list, is_provider_list
 from trio_llm.config.resolve import examine
 from trio_llm.config.rules import expected, under
 from trio_llm.config.schema import Provider
+from trio_llm.config.shapes import key_headers
 from trio_llm.config.structure import structure
 from trio_llm.config.tree import Config
 from trio_llm.errors import ConfigError
@@ -88,9 +89,14 @@ def _read(path: Path, source: str) -> Mapping[str, Any]:
 
 def _refuse_literal_keys(config: Config, faults: Faults) -> None:
     for place in occurrences(config.providers, config.balancers, config.default):
-        if isinstance(place.node, Provider) and place.node.api_key is not None:
+        if not isinstance(place.node, Provider):
+            continue
+        literal = [under(under(place.path, "headers"), n) for n in key_headers(place.node.headers)]
+        if place.node.api_key is not None:
+            literal.append(under(place.path, "api_key"))
+        for path in literal:
             faults.add(
-                under(place.path, "api_key"),
+                path,
                 "a key does not belong into a file; export it and name the variable "
                 "with api_key_env",
             )
@@ -128,6 +134,8 @@ def load_config(
         config = source
     elif isinstance(source, Mapping):
         config = structure(_in_our_form(source, faults), faults)
+    elif not isinstance(source, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        _refuse(name, expected("a Config, a mapping or the path of a file", source))
     else:
         path = Path(source)
         name = str(path)

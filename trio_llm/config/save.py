@@ -24,6 +24,7 @@ from trio_llm.config.rules import (
     under,
 )
 from trio_llm.config.schema import BALANCERS, Provider
+from trio_llm.config.shapes import key_headers
 
 
 def _plain(value: object) -> Any:
@@ -78,6 +79,11 @@ def _add_unwritable(places: Iterable[Place], faults: Faults) -> None:
             faults.add(
                 under(place.path, "api_key"),
                 f"{what} is never written to a file; use api_key_env",
+            )
+        for name in key_headers(node.headers):
+            faults.add(
+                under(under(place.path, "headers"), name),
+                "a key is never written to a file; use api_key_env",
             )
         problem = _class_problem(node.cls)
         if problem is not None:

@@ -38,7 +38,9 @@ class Retry:
     Args:
         attempts: How many further ones; 0 means none.
         base_delay: Upper bound of the first pause, in seconds; it doubles.
-        max_delay: Upper bound of every pause, in seconds.
+        max_delay: Upper bound of every pause, in seconds. A wait that the provider
+            asks for is kept to the letter; if it is longer than this and than 120 s,
+            the call does not ask it again.
     """
 
     attempts: int = attrs.field(default=0, metadata=rules.integer(minimum=0))

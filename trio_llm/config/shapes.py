@@ -7,12 +7,13 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from trio_llm.chat import Capability
-from trio_llm.config.rules import expected, quoted, suggestion
+from trio_llm.config.rules import expected, is_table, quoted, suggestion
 from trio_llm.config.secret import Secret
 
 _CAPABILITIES: Final = tuple(capability.value for capability in Capability)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_KEY_HEADERS: Final = frozenset(("authorization", "x-api-key", "api-key", "x-goog-api-key"))
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAINLY_A_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]{1,24})+")
 
@@ -31,6 +32,13 @@ def is_variable(value: object) -> str | None:
 def shown_variable(name: str) -> str:
     """Give a variable's name if it cannot well be a key that was put in its place."""
     return name if _PLAINLY_A_VARIABLE.fullmatch(name) else "that it names"
+
+
+def key_headers(headers: object) -> list[str]:
+    """Name those headers that carry a key by their meaning."""
+    if not is_table(headers):
+        return []
+    return [str(name) for name in headers if str(name).lower() in _KEY_HEADERS]
 
 
 def is_key(value: object) -> str | None:
@@ -58,6 +66,8 @@ def url_problem(value: object, schemes: tuple[str, ...] = ("http", "https")) -> 
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
+        # An empty label, or one beyond 63 letters, no resolver takes.
+        (host or "").encode("idna")
     except ValueError:
         return "malformed URL; give one such as https://host:8080/v1"
     if parts.scheme not in schemes or not host or re.search(r"[\s\x00-\x1f]", value):

@@ -4,6 +4,9 @@ import math
 
 import attrs
 
+LONGEST_WAIT = 24 * 3600.0
+"""The longest wait that a provider may ask for, in seconds; a typing error must not be kept."""
+
 
 @attrs.define
 class Cooldown:
@@ -49,6 +52,8 @@ class Cooldown:
                 instant here and now.
         """
         before = self.until
+        if retry_after is not None:
+            retry_after = min(retry_after, LONGEST_WAIT)
         if charge:
             self.failures += 1
         due = at_once or (charge and self.failures >= self.after_failures)

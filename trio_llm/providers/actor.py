@@ -25,10 +25,13 @@ from trio_llm.errors import (
 )
 from trio_llm.policy import Cooldown, RetryBudget, backoff, blame_for
 from trio_llm.providers.backend import Backend, Work
-from trio_llm.providers.lease import Lease, Occupancy, Refusal
+from trio_llm.providers.lease import ATTEMPTS_SPENT, Lease, Occupancy, Refusal
 from trio_llm.providers.sink import StreamSink
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
 from trio_llm.providers.visit import Answer, Ask, Visit, count
+
+LONGEST_RETRY_AFTER = 120.0
+"""Seconds; a provider that asks for a longer wait is not asked again by the same call."""
 
 _UNANSWERED = {
     "crashed": "the code that serves it raised",
@@ -50,7 +53,8 @@ class ProviderLimits:
         max_tokens: Upper limit on output tokens of any request.
         retries: Further attempts after a failure that may pass.
         base_delay: Upper bound of the first pause between attempts.
-        max_delay: Upper bound of every such pause.
+        max_delay: Upper bound of every such pause. A wait that the provider asks for
+            is kept to the letter, up to `LONGEST_RETRY_AFTER` or this, if it is longer.
     """
 
     model: str | None = None
@@ -210,11 +214,18 @@ class ProviderActor:
         if not isinstance(lease, Lease):
             msg = f"{self._name} was asked without a lease"
             raise TypeError(msg)
-        if not lease.held:
-            refusal = await lease.granted()
-            if refusal is not None:
-                ask.fail(refusal.error(self._name), trio.current_time())
-                return
+        try:
+            if not lease.held:
+                refusal = await lease.granted()
+                if refusal is not None:
+                    ask.fail(refusal.error(self._name), trio.current_time())
+                    return
+            await self._use(ask)
+        finally:
+            ask.payload.unbook()
+
+    async def _use(self, ask: Ask) -> None:
+        """Serve one request in its place."""
         self._last_used = self._wall_clock()
         began = trio.current_time()
         try:
@@ -232,13 +243,11 @@ class ProviderActor:
         number, failures = 0, 0
         failed: ProviderError | None = None
         fresh = False
-        call = ask.payload.call
+        visit = ask.payload
         while True:
-            if call.attempts_left <= 0:
-                refusal = Refusal("attempts_spent", "the call has made all its attempts")
-                ask.fail(failed or refusal.error(self._name), trio.current_time())
+            if not visit.book():
+                ask.fail(failed or ATTEMPTS_SPENT.error(self._name), trio.current_time())
                 return
-            call.attempts_left -= 1
             number += 1
             error = failed = await self._attempt(ask, request, model, number, fresh=fresh)
             if error is None:
@@ -370,9 +379,9 @@ class ProviderActor:
         rests = self._cooldown.failed(
             now, charge=blame.charges, at_once=blame.cools, retry_after=error.retry_after
         )
-        if not rests:
-            return
         remaining = self._cooldown.remaining(now)
+        if not (rests and remaining):
+            return
         self._occupancy.refuse_all(
             Refusal("cooling", "it is cooling down after failures", remaining)
         )
@@ -388,6 +397,8 @@ class ProviderActor:
         limits = self._limits
         if failures > limits.retries or not blame_for(error).retries:
             return None
+        if (error.retry_after or 0.0) > max(limits.max_delay, LONGEST_RETRY_AFTER):
+            return None  # it would hold its place, and the call, for too long
         visit = ask.payload
         pause = backoff(
             failures,

@@ -7,11 +7,22 @@ import attrs
 import trio
 
 from trio_llm.chat import Completion
-from trio_llm.errors import MalformedResponseError, ProviderError
+from trio_llm.errors import (
+    AuthenticationError,
+    MalformedResponseError,
+    ProviderError,
+    ProviderTimeoutError,
+)
 from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Work
 from trio_llm.providers.sink import is_useful
-from trio_llm.transport import Connections, Exchange, TransportChoice, transport_for
+from trio_llm.transport import (
+    Connections,
+    Exchange,
+    TransportChoice,
+    check_choice,
+    transport_for,
+)
 from trio_llm.wire import DIALECTS, Outgoing
 
 # Servers without keys are given words such as "none", which an error may well use.
@@ -27,7 +38,7 @@ class Remote:
         dialect: The name of its wire format.
         base_url: Its address, without a slash at the end.
         key: Its key, or an async callable that gives one, asked before each attempt.
-        limits: How long an exchange may take.
+        limits: How long an exchange may take, and before it the giving of the key.
         headers: Further headers for every request.
         proxy: The URL of a proxy; ``None`` means what the environment says.
         verify: Whether certificates are checked, or a file of those to trust.
@@ -52,11 +63,15 @@ class HttpBackend:
         remote: Where to.
         transport: In place of connections of our own.
         wall_clock: Seconds since the epoch, for dates in answers.
+
+    Raises:
+        TypeError: The transport is none.
     """
 
     def __init__(
         self, remote: Remote, *, transport: TransportChoice, wall_clock: Callable[[], float]
     ) -> None:
+        check_choice(transport)
         self._remote = remote
         self._transport = transport
         self._wall_clock = wall_clock
@@ -94,7 +109,7 @@ class HttpBackend:
         headers, secret = self._headers, self._secret
         key = self._remote.key
         if key is not None and not isinstance(key, str):
-            secret = await key()
+            secret = await self._key_from(key)
             headers = headers | self._dialect.authenticate(secret)
         if outgoing.headers or self._remote.headers:
             headers = {**headers, **outgoing.headers, **self._remote.headers}
@@ -103,6 +118,27 @@ class HttpBackend:
         except ProviderError as error:
             _conceal(secret, error)
             raise
+
+    async def _key_from(self, source: Callable[[], Awaitable[str]]) -> str:
+        """Ask for the key: in time, and one that a header can hold."""
+        limits = self._remote.limits
+        phase = "first_token" if limits.first_token < limits.total else "total"
+        patience = min(limits.first_token, limits.total)
+        key: object = None
+        with trio.move_on_after(patience) as scope:
+            key = await source()
+        if scope.cancelled_caught:
+            raise ProviderTimeoutError(
+                f"api_key gave no key within {patience:g} s", phase=phase, elapsed=patience
+            )
+        if not isinstance(key, str) or not key or not all("!" <= letter <= "~" for letter in key):
+            # It is the provider's set-up that is wrong, not the request, so that
+            # another member may answer.
+            raise AuthenticationError(
+                "what api_key gave is no key: a string of visible ASCII letters is needed",
+                phase="request",
+            )
+        return key
 
     async def _exchange(
         self, work: Work, outgoing: Outgoing, headers: Mapping[str, str]

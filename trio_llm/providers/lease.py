@@ -34,6 +34,9 @@ class Refusal:
         )
 
 
+ATTEMPTS_SPENT = Refusal("attempts_spent", "the call has made all its attempts")
+
+
 @attrs.define(eq=False)
 class Lease:
     """A place at a provider, or a place in the line for one.
@@ -47,6 +50,11 @@ class Lease:
     _refusal: Refusal | None = attrs.field(default=None, init=False)
     _released: bool = attrs.field(default=False, init=False)
     _changed: trio.Event | None = attrs.field(default=None, init=False)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it stands in line."""
+        return not (self.held or self._released or self._refusal is not None)
 
     async def granted(self) -> Refusal | None:
         """Wait for the place, first come first served; a refusal if it will not come."""

@@ -12,14 +12,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from trio_llm.chat import Completion, Message, Request, TextDelta, Usage
+from trio_llm.chat import Completion, FinishReason, Message, Request, TextDelta, Usage
 from trio_llm.errors import ProviderError
 from trio_llm.providers.backend import Work
+
+_LETTERS = 4
+"""How many letters count as a token."""
 
 
 @attrs.frozen(kw_only=True)
 class SimulatedBackend:
-    """Answers after a while, or fails, as told.
+    """Answers after a while, or fails, as told; `max_tokens` and `stop` cut the answer.
 
     Args:
         name: The provider's name, for its default answer.
@@ -58,7 +61,9 @@ class SimulatedBackend:
         await trio.sleep(latency)
         if fails:
             raise self.fail_with("a simulated failure", phase="response")
-        text = self.text if self.text is not None else self._about(work.request)
+        text, finish = _cut(
+            self.text if self.text is not None else self._about(work.request), work.request
+        )
         if work.sink is not None:
             for index, piece in enumerate(_pieces(text, self.chunks)):
                 if index and self.gap:
@@ -66,9 +71,9 @@ class SimulatedBackend:
                 await work.sink.put([TextDelta(piece)])
         return Completion(
             Message("assistant", text),
-            "stop",
-            raw_finish="stop",
-            usage=Usage(_tokens(work.request), max(1, len(text) // 4)),
+            finish,
+            raw_finish=finish,
+            usage=Usage(_tokens(work.request), max(1, len(text) // _LETTERS)),
             model=work.model,
         )
 
@@ -83,8 +88,19 @@ async def _nothing() -> AsyncGenerator[None, None]:
     yield
 
 
+def _cut(text: str, request: Request) -> tuple[str, FinishReason]:
+    """End a text where a model would; give it, and why it ends."""
+    for stop in request.stop:
+        if stop:
+            text = text.partition(stop)[0]
+    limit = request.max_tokens
+    if limit is not None and len(text) // _LETTERS > limit:
+        return text[: limit * _LETTERS], "length"
+    return text, "stop"
+
+
 def _tokens(request: Request) -> int:
-    return max(1, sum(len(message.text) for message in request.messages) // 4)
+    return max(1, sum(len(message.text) for message in request.messages) // _LETTERS)
 
 
 def _pieces(text: str, count: int) -> list[str]:

@@ -23,6 +23,7 @@ class _Phases:
     started: float
     scope: trio.CancelScope
     phase: str = attrs.field(default="first_token", init=False)
+    _idle_until: float = attrs.field(default=math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.limits.first_token >= self.limits.total:
@@ -33,13 +34,19 @@ class _Phases:
         self.phase = phase if deadline < total else "total"
         self.scope.deadline = min(deadline, total)
 
-    def pause(self) -> None:
-        """Let only the total run on: the consumer is the slow side."""
-        self._until(math.inf, "total")
+    def pause(self) -> float:
+        """Let only the total run on: the consumer is the slow side.
 
-    def useful(self) -> None:
-        """Begin to wait for the next useful event."""
-        self._until(trio.current_time() + self.limits.idle, "idle")
+        Returns:
+            Seconds that were left to the next useful event.
+        """
+        self._until(math.inf, "total")
+        return self._idle_until - trio.current_time()
+
+    def wait_useful(self, seconds: float) -> None:
+        """Wait so long for the next useful event."""
+        self._idle_until = trio.current_time() + seconds
+        self._until(self._idle_until, "idle")
 
     def error(self) -> ProviderTimeoutError:
         """Say which limit passed."""
@@ -66,11 +73,10 @@ class _TimedSink:
         reasoning = self._reasoning
         useful = any(is_useful(delta, reasoning=reasoning) for delta in deltas)
         self._begun = self._begun or useful
-        if self._begun:
-            self._phases.pause()
+        left = self._phases.pause() if self._begun else math.inf
         await self._sink.put(deltas)
         if self._begun:
-            self._phases.useful()
+            self._phases.wait_useful(self._phases.limits.idle if useful else left)
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ decided with.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import attrs
@@ -55,7 +56,9 @@ class Call:
         started: When the caller asked, on Trio's clock.
         events: Where records go.
         attempts_left: How many physical attempts it may still make.
-        overruns: Jobs of it that were still running after `close_deadline`.
+        overran: Called for each job of it that was still running after `close_deadline`.
+            That may be after its caller has left.
+        concluded: Whether its outcome has been recorded; that is done once.
     """
 
     number: int
@@ -63,7 +66,8 @@ class Call:
     started: float
     events: EventStream
     attempts_left: int
-    overruns: int = attrs.field(default=0, init=False)
+    overran: Callable[[], None]
+    concluded: bool = attrs.field(default=False, init=False)
     _attempts: list[tuple[tuple[int, ...], Attempt]] = attrs.field(
         factory=list[tuple[tuple[int, ...], Attempt]], init=False
     )
@@ -72,9 +76,12 @@ class Call:
         """Keep the record of an attempt that has ended."""
         self._attempts.append((rank, attempt))
 
-    def overran(self) -> None:
-        """Count a job that did not leave in time."""
-        self.overruns += 1
+    def book(self) -> bool:
+        """Take one of the attempts that are left; false if there is none."""
+        if self.attempts_left <= 0:
+            return False
+        self.attempts_left -= 1
+        return True
 
     def discard(self, path: tuple[str, ...], reason: str) -> None:
         """Note that what succeeded under this path was not taken."""
@@ -105,6 +112,9 @@ class Visit:
         rank: Declared positions along the same way, for the order of records.
         may_wait: Whether a balancer may put it into a member's line. Not on the first
             try of a member whose siblings may be free.
+        booked: Whether its first attempt has been taken from those of the call. The
+            level above does that in declared order, so that who may attempt does not
+            depend on the order of tasks.
     """
 
     call: Call
@@ -112,6 +122,20 @@ class Visit:
     path: tuple[str, ...]
     rank: tuple[int, ...] = ()
     may_wait: bool = True
+    booked: bool = False
+
+    def book(self) -> bool:
+        """Use the attempt that was booked, or book one; false if none is left."""
+        if self.booked:
+            self.booked = False
+            return True
+        return self.call.book()
+
+    def unbook(self) -> None:
+        """Give back an attempt that was booked and not made."""
+        if self.booked:
+            self.booked = False
+            self.call.attempts_left += 1
 
     def attempted(
         self,

@@ -108,7 +108,7 @@ def _fixed_body(behaviour: Behaviour, dialect: Dialect | None) -> tuple[str, byt
         return "application/json", behaviour.body
     if behaviour.fault is Fault.HTML:
         return "text/html; charset=utf-8", _PAGE
-    if 300 <= behaviour.status < 400:
+    if behaviour.status == 204 or 300 <= behaviour.status < 400:
         return "text/plain", b""
     if dialect is None:
         return "text/plain", behaviour.message.encode()
