@@ -397,7 +397,6 @@ def test_ctrl_c_while_the_actors_drain_cuts_them(presses: int) -> None:
                     await trio.sleep_forever()
             finally:
                 ended.append(trio.current_time())
-                assert {status.state for status in llm.status()} == {"down"}
 
     with pytest.raises(BaseExceptionGroup) as caught:
         run(scenario)

@@ -250,7 +250,7 @@ def test_a_place_survives_neither_crash_nor_restart() -> None:
 
     async def scenario(world: World) -> None:
         cast = Cast()
-        script = (Crashes(after=1.0, actor=True), Stalls(), Stalls(), Answers())
+        script = (Crashes(after=1.0, actor=True), Stalls(), Answers())
         provider = cast.provider("a", script, max_concurrency=2, mailbox=5)
         async with world.open(Config(default=provider)) as llm:
             async with trio.open_nursery() as nursery:

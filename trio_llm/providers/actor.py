@@ -216,13 +216,25 @@ class ProviderActor:
             raise TypeError(msg)
         try:
             if not lease.held:
-                refusal = await lease.granted()
+                refusal = await self._granted(ask, lease)
                 if refusal is not None:
                     ask.fail(refusal.error(self._name), trio.current_time())
                     return
             await self._use(ask)
         finally:
             ask.payload.unbook()
+
+    async def _granted(self, ask: Ask, lease: Lease) -> Refusal | None:
+        """Wait in line; a crash of the actor refuses those who do, for they cost no attempt."""
+        crashed = Refusal("restarting", "its actor crashed while the call was in line")
+        try:
+            refusal = await lease.granted()
+        except trio.Cancelled:
+            if ask.cancel_reason is None and self.cell.state is not ActorState.DRAINING:
+                ask.fail(crashed.error(self._name), trio.current_time())
+            raise
+        # The place of the one that crashed is passed on before the others are told.
+        return crashed if self.cell.state is ActorState.RESTARTING else refusal
 
     async def _use(self, ask: Ask) -> None:
         """Serve one request in its place."""
