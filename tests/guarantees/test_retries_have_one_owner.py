@@ -211,3 +211,15 @@ def test_a_wait_longer_than_the_longest_pause_passes_the_call_on() -> None:
         assert limited.started == 1
 
     explore(scenario, seeds=seeds(1000, share=50))
+
+
+def test_a_retry_does_not_break_the_rest_that_its_own_failure_began() -> None:
+    """A 429 without Retry-After starts a rest, and the same call waits it out too."""
+
+    async def scenario(world: World) -> float:
+        script = ScriptedProvider((RateLimits(retry_after=None), Answers("rested")))
+        provider = _failing("a", script, Retry(attempts=1, base_delay=0.1))
+        async with world.open(Config(default=provider)) as llm:
+            return (await llm.generate("hi")).latency
+
+    assert run(scenario).value == 5.0

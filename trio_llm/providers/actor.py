@@ -407,7 +407,8 @@ class ProviderActor:
     def _pause(self, ask: Ask, error: ProviderError, failures: int) -> float | None:
         """How long to wait before the next attempt; ``None`` to give up."""
         limits = self._limits
-        if failures > limits.retries or not blame_for(error).retries:
+        blame = blame_for(error)
+        if failures > limits.retries or not blame.retries:
             return None
         if (error.retry_after or 0.0) > max(limits.max_delay, LONGEST_RETRY_AFTER):
             return None  # it would hold its place, and the call, for too long
@@ -422,6 +423,8 @@ class ProviderActor:
             retry_after=error.retry_after,
         )
         now = trio.current_time()
+        if blame.cools:  # a rest that this very failure began holds for its own call too
+            pause = max(pause, self._cooldown.remaining(now))
         if now + pause >= ask.deadline or not self._retries.spend(now):
             return None
         return pause
