@@ -16,6 +16,7 @@ from trio_llm.balancing import (
     Strategy,
 )
 from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
+from trio_llm.chat import OPERATIONS
 from trio_llm.config import (
     Config,
     Fallback,
@@ -111,10 +112,12 @@ def _provider(
 ) -> ProviderActor:
     settings = resolved.settings
     declared = settings.capabilities is not None
+    backend = _backend(resolved, config, around, seed)
+    offered = frozenset(kind for kind in OPERATIONS if kind.needs <= resolved.capabilities)
     return ProviderActor(
         resolved.name,
         resolved.kind.name,
-        _backend(resolved, config, around, seed),
+        backend,
         occupancy=Occupancy(settings.max_concurrency, settings.mailbox),
         cooldown=Cooldown(
             settings.cooldown.initial, settings.cooldown.maximum, settings.cooldown.after_failures
@@ -123,6 +126,8 @@ def _provider(
             model=resolved.model or (resolved.name if resolved.kind.in_process else None),
             models=frozenset(settings.models),
             capabilities=resolved.capabilities if declared else None,
+            operations=offered & backend.operations,
+            operation_models=resolved.operation_models,
             max_tokens=settings.max_tokens_per_request,
             retries=settings.retry.attempts,
             base_delay=settings.retry.base_delay,
@@ -157,6 +162,8 @@ def _backend(
         proxy=settings.proxy,
         verify=settings.verify,
         close_deadline=config.close_deadline,
+        quirks=kind.quirks,
+        operations=OPERATIONS,
     )
     return HttpBackend(remote, transport=around.transport, wall_clock=around.wall_clock)
 

@@ -11,7 +11,19 @@ import trio
 from trio_llm import events
 from trio_llm.actors import Envelope, Refused
 from trio_llm.balancing import see_off
-from trio_llm.chat import Message, Reply, Request, Tool, Usage
+from trio_llm.chat import (
+    AnyRequest,
+    Completion,
+    EmbedRequest,
+    Message,
+    Operation,
+    OperationResult,
+    OutputSchema,
+    Reply,
+    Request,
+    Tool,
+    Usage,
+)
 from trio_llm.config.rules import quoted, suggestion
 from trio_llm.errors import ConfigError, InvalidRequestError, LLMError, ProviderCrashedError
 from trio_llm.events import EventStream
@@ -40,6 +52,7 @@ class CallOptions(TypedDict, total=False):
     tool_choice: str | None
     parallel_tool_calls: bool | None
     reasoning: str | None
+    output: OutputSchema | None
     user: str | None
     metadata: Mapping[str, str] | None
     prefer: str | None
@@ -90,7 +103,7 @@ class Switchboard:
     overruns: int = attrs.field(default=0, init=False)
     _numbers: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
 
-    def open_call(self, node: Node, request: Request, *, streaming: bool) -> Ask:
+    def open_call(self, node: Node, request: AnyRequest, *, streaming: bool) -> Ask:
         """Ask a node, at once or not at all.
 
         Raises:
@@ -135,9 +148,9 @@ class Switchboard:
 
     def replied(self, call: Call, node: Node, answer: Answer) -> Reply:
         """Record that a call succeeded; give the reply."""
-        completion = answer.completion
-        if completion is None:
-            raise TypeError("only a finished answer makes a reply")
+        completion = answer.result
+        if not isinstance(completion, Completion):
+            raise TypeError("only a finished answer to a request makes a reply")
         self._record(call, node, "succeeded", provider=answer.provider)
         return Reply(
             message=completion.message,
@@ -152,6 +165,21 @@ class Switchboard:
             metadata=answer.metadata,
             attempts=call.attempts,
             raw=completion.raw,
+        )
+
+    def concluded(self, call: Call, node: Node, answer: Answer) -> OperationResult:
+        """Record that an operation succeeded; give its result."""
+        result = answer.result
+        if not isinstance(result, OperationResult):
+            raise TypeError("only a finished operation has a result")
+        self._record(call, node, "succeeded", provider=answer.provider)
+        return attrs.evolve(
+            result,
+            model=result.model or answer.model or None,
+            provider=answer.provider,
+            latency=answer.finished - call.started,
+            metadata=answer.metadata,
+            attempts=call.attempts,
         )
 
     def given_up(self, call: Call, node: Node) -> None:
@@ -211,8 +239,28 @@ class Endpoint:
             AllProvidersFailed: Every member of a balancer failed.
             InvalidRequestError: The prompt or an argument cannot be used.
         """
+        call, answer = await self._answer(to_request(prompt, options))
+        return self._switchboard.replied(call, self._node, answer)
+
+    async def perform(self, operation: Operation) -> OperationResult:
+        """Do one operation; its result is of the class that belongs to it.
+
+        The road is that of `generate`, with the same guarantees.
+
+        Raises:
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: Every member of a balancer failed.
+        """
+        if isinstance(operation, EmbedRequest) and operation.family is None:
+            family = self._node.embedding_family(operation)
+            operation = attrs.evolve(operation, family=family)
+        call, answer = await self._answer(operation)
+        return self._switchboard.concluded(call, self._node, answer)
+
+    async def _answer(self, request: AnyRequest) -> tuple[Call, Answer]:
+        """Ask, and wait until nothing of the call runs any more."""
         board, node = self._switchboard, self._node
-        ask = board.open_call(node, to_request(prompt, options), streaming=False)
+        ask = board.open_call(node, request, streaming=False)
         call = ask.payload.call
         try:
             await ask.wait_settled()
@@ -230,7 +278,7 @@ class Endpoint:
             board.given_up(call, node)
             raise
         if ask.value is not None:
-            return board.replied(call, node, ask.value)
+            return call, ask.value
         raise board.finished(call, node, _error_of(ask, node))
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 """The caller's side of a stream."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import attrs
 import trio
@@ -59,7 +60,9 @@ class ReplyStream:
         if self._ended:
             raise StopAsyncIteration
         feed = self._answer.feed
-        self._batch = [] if feed is None else await feed.take()
+        taken = [] if feed is None else await feed.take()
+        # A conversation's stream carries nothing but its own deltas.
+        self._batch = cast("list[Delta]", taken)
         if self._batch:
             self._position = 1
             return self._batch[0]
@@ -74,7 +77,7 @@ class ReplyStream:
         with trio.CancelScope(shield=True):
             await self._ask.wait_settled()
         self._ended = True
-        if self._answer.completion is not None:
+        if self._answer.result is not None:
             self._reply = self._to_reply(self._answer)
             return Finished(self._reply)
         raise self._failed(

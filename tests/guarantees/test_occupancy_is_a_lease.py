@@ -95,7 +95,7 @@ def test_those_in_line_are_served_in_order() -> None:
         served: list[str] = []
 
         def script(work: Work) -> Answers:
-            served.append(work.request.messages[0].text)
+            served.append(work.conversation.messages[0].text)
             return Answers(after=1.0)
 
         provider = Cast().provider("a", script, max_concurrency=2, mailbox=20)

@@ -77,7 +77,7 @@ def test_a_function_sees_the_work() -> None:
     """A script may be a function of what is asked."""
 
     def script(work: Work) -> Step:
-        return Answers(f"{work.request.messages[0].text} {work.call} {'/'.join(work.path)}")
+        return Answers(f"{work.conversation.messages[0].text} {work.call} {'/'.join(work.path)}")
 
     async def scenario(world: World) -> str:
         async with world.open(_config(ScriptedProvider(script))) as llm:

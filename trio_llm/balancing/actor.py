@@ -7,9 +7,9 @@ import trio
 
 from trio_llm.actors import ActorState, AnyCell
 from trio_llm.balancing.line import WaitingRoom
-from trio_llm.balancing.routing import route
+from trio_llm.balancing.routing import preferred_first, route
 from trio_llm.balancing.turn import Strategy, Turn
-from trio_llm.chat import Request
+from trio_llm.chat import AnyRequest, EmbedRequest
 from trio_llm.errors import (
     LLMError,
     ModelNotFoundError,
@@ -82,7 +82,21 @@ class BalancerActor:
         answers = [member.serves(model) for member in self._members]
         return True if True in answers else None if None in answers else False
 
-    def refusal(self, request: Request) -> Refusal | None:
+    def embedding_family(self, request: EmbedRequest) -> str | None:
+        """Give the family of the first member that embeds, in the order of asking."""
+        try:
+            candidates = route(self._name, self._members, request)
+        except ModelNotFoundError:
+            return None
+        for candidate in preferred_first(candidates, request.prefer):
+            narrowed = candidate.request
+            if isinstance(narrowed, EmbedRequest):
+                family = candidate.node.embedding_family(narrowed)
+                if family is not None:
+                    return family
+        return None
+
+    def refusal(self, request: AnyRequest) -> Refusal | None:
         """Say why no member could take the request now; books nothing."""
         state = self.cell.state
         if state is not ActorState.RUNNING:
@@ -107,11 +121,11 @@ class BalancerActor:
             min(waits, default=None),
         )
 
-    def reserve(self, request: Request) -> _Open | Refusal:
+    def reserve(self, request: AnyRequest) -> _Open | Refusal:
         """See whether any member could take the request now."""
         return self.refusal(request) or _OPEN
 
-    def enqueue(self, _request: Request) -> _Open | Refusal:
+    def enqueue(self, _request: AnyRequest) -> _Open | Refusal:
         """Let the request in: its members have lines of their own, and words of refusal."""
         state = self.cell.state
         if state is not ActorState.RUNNING:

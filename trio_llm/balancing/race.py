@@ -166,7 +166,7 @@ def _announce(turn: Turn, losers: list[Branch], reason: str) -> None:
             continue
         name = entrant.candidate.node.name
         answer = entrant.ask.value
-        if answer is not None and answer.completion is not None:
+        if answer is not None and answer.result is not None:
             call.discard(entrant.ask.payload.path, reason)
             turn.emit(events.LoserDiscarded, name, reason)
         else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from trio_llm.chat import Request
+from trio_llm.chat import AnyRequest
 from trio_llm.errors import ModelNotFoundError
 from trio_llm.providers.node import Node
 
@@ -21,10 +21,10 @@ class Candidate:
 
     node: Node
     index: int
-    request: Request
+    request: AnyRequest
 
 
-def route(balancer: str, members: Sequence[Node], request: Request) -> list[Candidate]:
+def route(balancer: str, members: Sequence[Node], request: AnyRequest) -> list[Candidate]:
     """Give the members that may serve a request, in declared order.
 
     Without a model, all of them. A model is read, in this order, as the name of a

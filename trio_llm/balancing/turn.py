@@ -11,7 +11,7 @@ from trio_llm import events
 from trio_llm.actors import Envelope, Refused, Releasable, dismiss
 from trio_llm.balancing.line import WaitingRoom
 from trio_llm.balancing.routing import Candidate
-from trio_llm.chat import Request
+from trio_llm.chat import AnyRequest
 from trio_llm.errors import AllProvidersFailed, LLMError, ProviderError, ProviderUnavailableError
 from trio_llm.policy import blame_for
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Refusal
@@ -95,7 +95,7 @@ class Turn:
     room: WaitingRoom
 
     @property
-    def request(self) -> Request:
+    def request(self) -> AnyRequest:
         """What this balancer is asked."""
         return self.ask.payload.request
 

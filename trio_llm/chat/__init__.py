@@ -1,6 +1,8 @@
 """The vocabulary of a conversation: messages, tools, requests, replies, stream events."""
 
 from trio_llm.chat.capability import Capability as Capability
+from trio_llm.chat.messages import Audio as Audio
+from trio_llm.chat.messages import File as File
 from trio_llm.chat.messages import Image as Image
 from trio_llm.chat.messages import Message as Message
 from trio_llm.chat.messages import Part as Part
@@ -9,6 +11,29 @@ from trio_llm.chat.messages import Role as Role
 from trio_llm.chat.messages import Text as Text
 from trio_llm.chat.messages import ToolCall as ToolCall
 from trio_llm.chat.messages import ToolResult as ToolResult
+from trio_llm.chat.operations import OPERATIONS as OPERATIONS
+from trio_llm.chat.operations import AnyEvent as AnyEvent
+from trio_llm.chat.operations import AnyRequest as AnyRequest
+from trio_llm.chat.operations import AnyResult as AnyResult
+from trio_llm.chat.operations import CountRequest as CountRequest
+from trio_llm.chat.operations import DeleteModel as DeleteModel
+from trio_llm.chat.operations import Done as Done
+from trio_llm.chat.operations import Embeddings as Embeddings
+from trio_llm.chat.operations import EmbedRequest as EmbedRequest
+from trio_llm.chat.operations import ListModels as ListModels
+from trio_llm.chat.operations import ModelInfo as ModelInfo
+from trio_llm.chat.operations import ModelList as ModelList
+from trio_llm.chat.operations import ModerateRequest as ModerateRequest
+from trio_llm.chat.operations import Moderation as Moderation
+from trio_llm.chat.operations import Operation as Operation
+from trio_llm.chat.operations import OperationResult as OperationResult
+from trio_llm.chat.operations import Price as Price
+from trio_llm.chat.operations import PullModel as PullModel
+from trio_llm.chat.operations import PullProgress as PullProgress
+from trio_llm.chat.operations import ShowModel as ShowModel
+from trio_llm.chat.operations import TokenCount as TokenCount
+from trio_llm.chat.operations import Verdict as Verdict
+from trio_llm.chat.operations import model_family as model_family
 from trio_llm.chat.reply import Attempt as Attempt
 from trio_llm.chat.reply import AttemptOutcome as AttemptOutcome
 from trio_llm.chat.reply import Completion as Completion
@@ -17,6 +42,7 @@ from trio_llm.chat.reply import Reply as Reply
 from trio_llm.chat.reply import Usage as Usage
 from trio_llm.chat.request import Request as Request
 from trio_llm.chat.request import Tool as Tool
+from trio_llm.chat.schema import OutputSchema as OutputSchema
 from trio_llm.chat.stream import Delta as Delta
 from trio_llm.chat.stream import Finished as Finished
 from trio_llm.chat.stream import ReasoningDelta as ReasoningDelta

@@ -22,4 +22,6 @@ class Capability(enum.Enum):
     MODERATION = "moderation"
     TOOLS = "tools"
     VISION = "vision"
+    AUDIO_INPUT = "audio_input"
+    FILE_INPUT = "file_input"
     STRUCTURED_OUTPUT = "structured_output"

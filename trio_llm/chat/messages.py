@@ -1,7 +1,10 @@
 """Messages and the parts they are made of, the same for every provider."""
 
 import json
+import mimetypes
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -9,6 +12,28 @@ import attrs
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
 _ROLES = ("system", "user", "assistant", "tool")
+
+
+# What the tables of some systems lack, or hold under an older name.
+_MEDIA_TYPES = {
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".m4a": "audio/mp4",
+    ".webp": "image/webp",
+    ".md": "text/markdown",
+}
+
+
+def _media_type(path: str | os.PathLike[str], family: str | None = None) -> str:
+    suffix = Path(path).suffix.lower()
+    found = _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(Path(path).name)[0]
+    if found is None or (family is not None and not found.startswith(f"{family}/")):
+        wanted = f"{family} file" if family else "known type of file"
+        msg = f"{Path(path).name!r} does not end like a {wanted}: give content= and media_type="
+        raise ValueError(msg)
+    return found
 
 
 @attrs.frozen
@@ -39,6 +64,76 @@ class Image:
         if self.content is not None and self.media_type is None:
             msg = 'an Image with content= needs media_type=, for example "image/png"'
             raise ValueError(msg)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Image":
+        """Read a picture from disk; its name tells the media type.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: The name does not end like a picture's.
+        """
+        return cls(content=Path(path).read_bytes(), media_type=_media_type(path, "image"))
+
+
+@attrs.frozen
+class Audio:
+    """A recording, by its bytes.
+
+    Args:
+        content: The encoded recording.
+        media_type: For example ``audio/wav`` or ``audio/mpeg``.
+    """
+
+    content: bytes = attrs.field(repr=False, validator=attrs.validators.instance_of(bytes))
+    media_type: str = "audio/wav"
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Audio":
+        """Read a recording from disk; its name tells the media type.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: The name does not end like a recording's.
+        """
+        return cls(Path(path).read_bytes(), _media_type(path, "audio"))
+
+
+@attrs.frozen
+class File:
+    """A document, by its address or by its bytes: exactly one of the two.
+
+    Args:
+        url: An ``https:`` address that the provider fetches itself.
+        content: The document; needs ``media_type``.
+        media_type: For example ``application/pdf``.
+        name: The name of the file, for the model.
+    """
+
+    url: str | None = None
+    content: bytes | None = attrs.field(default=None, repr=False)
+    media_type: str | None = None
+    name: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.url is None) == (self.content is None):
+            msg = "a File takes either url= or content=, not both and not neither"
+            raise ValueError(msg)
+        if self.content is not None and self.media_type is None:
+            msg = 'a File with content= needs media_type=, for example "application/pdf"'
+            raise ValueError(msg)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "File":
+        """Read a document from disk; its name tells the media type.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: The name does not end like that of a known type.
+        """
+        return cls(
+            content=Path(path).read_bytes(), media_type=_media_type(path), name=Path(path).name
+        )
 
 
 @attrs.frozen
@@ -119,9 +214,9 @@ class ToolResult:
     name: str | None = None
 
 
-Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolResult
+Part: TypeAlias = Text | Image | Audio | File | Reasoning | ToolCall | ToolResult
 
-_PARTS = (Text, Image, Reasoning, ToolCall, ToolResult)
+_PARTS = (Text, Image, Audio, File, Reasoning, ToolCall, ToolResult)
 
 
 def _to_parts(content: "str | Part | Iterable[str | Part]") -> tuple[Part, ...]:

@@ -8,7 +8,8 @@ from typing import Any, cast
 import attrs
 
 from trio_llm.chat.capability import Capability
-from trio_llm.chat.messages import Image, Message, ToolCall
+from trio_llm.chat.messages import Audio, File, Image, Message, ToolCall
+from trio_llm.chat.schema import OutputSchema
 
 
 def _to_stop(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -144,6 +145,7 @@ class Request:
         tool_choice: ``auto``, ``none``, ``required``, or a tool's name.
         parallel_tool_calls: Whether several calls in one turn are allowed.
         reasoning: Reasoning effort, in the provider's words (``low``, ``high``, ...).
+        output: The JSON schema that the answer's text must fit.
         user: An opaque identifier of the end user.
         metadata: Passed to providers that store it.
         prefer: The provider or balancer that a fallback tries first.
@@ -165,6 +167,7 @@ class Request:
     tool_choice: str | None = None
     parallel_tool_calls: bool | None = None
     reasoning: str | None = None
+    output: OutputSchema | None = None
     user: str | None = None
     metadata: Mapping[str, str] = _NOTHING
     prefer: str | None = None
@@ -191,6 +194,9 @@ class Request:
             _check_text("reasoning", self.reasoning)
         if self.user is not None:
             _check_text("user", self.user)
+        if self.output is not None and not isinstance(cast("object", self.output), OutputSchema):
+            msg = f"output must be an OutputSchema, not {type(self.output).__name__}"
+            raise TypeError(msg)
         if self.prefer is not None:
             _check_text("prefer", self.prefer)
         _check_collections(self)
@@ -199,10 +205,13 @@ class Request:
     def needs(self) -> frozenset[Capability]:
         """The capabilities that a provider must have to serve this request."""
         needed = {Capability.CHAT}
-        if self.tools or any(
-            isinstance(part, ToolCall) for message in self.messages for part in message.content
-        ):
+        kinds = {type(part) for message in self.messages for part in message.content}
+        if self.tools or ToolCall in kinds:
             needed.add(Capability.TOOLS)
-        if any(isinstance(part, Image) for message in self.messages for part in message.content):
+        if Image in kinds:
             needed.add(Capability.VISION)
+        if Audio in kinds:
+            needed.add(Capability.AUDIO_INPUT)
+        if File in kinds:
+            needed.add(Capability.FILE_INPUT)
         return frozenset(needed)

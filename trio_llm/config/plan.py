@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from trio_llm.chat import Capability
+from trio_llm.chat import Capability, Operation
 from trio_llm.config.schema import Balancer, KeySource, Provider
 from trio_llm.config.secret import Secret
 from trio_llm.config.settings import Simulation
@@ -26,6 +26,7 @@ class ResolvedProvider:
         key: Its key, or an async callable that gives one; ``None`` when there is
             none.
         capabilities: What it can be asked to do.
+        operation_models: The models of the operations that `model` does not do.
         custom: The class or instance behind the kind ``custom``.
         simulation: How it behaves when it is of the kind ``simulated``.
         settings: The provider as it was written.
@@ -38,6 +39,7 @@ class ResolvedProvider:
     base_url: str | None
     key: Secret | KeySource | None
     capabilities: frozenset[Capability]
+    operation_models: Mapping[type[Operation], str]
     custom: object
     simulation: Simulation
     settings: Provider

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from trio_llm.chat import Capability
+from trio_llm.chat import Capability, EmbedRequest, ModerateRequest, Operation
 from trio_llm.config.custom import find_custom
 from trio_llm.config.faults import Faults
 from trio_llm.config.plan import ResolvedProvider
@@ -149,6 +149,14 @@ class _Resolution:
             )
         return model
 
+    def operation_models(self, kind: Kind) -> dict[type[Operation], str]:
+        provider = self.provider
+        models = {
+            EmbedRequest: provider.embedding_model or kind.embedding_model,
+            ModerateRequest: provider.moderation_model or kind.moderation_model,
+        }
+        return {operation: model for operation, model in models.items() if model is not None}
+
     def custom(self, kind: Kind) -> object:
         provider = self.provider
         if kind.name != "custom" or not provider.enabled or not self.sound("options"):
@@ -185,6 +193,7 @@ def resolve_provider(
         capabilities=kind.capabilities
         if words is None
         else frozenset(word for word in words if isinstance(word, Capability)),
+        operation_models=work.operation_models(kind),
         custom=work.custom(kind),
         simulation=work.provider.simulation or Simulation(),
         settings=provider,

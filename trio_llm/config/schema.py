@@ -96,6 +96,8 @@ class Provider:
         api_key_env: The environment variable that holds its key; ``None`` means
             the kind's own.
         api_key: The key itself, or an async callable that gives it. In code only.
+        embedding_model: The model that embeds; ``None`` means the kind's own.
+        moderation_model: The model that moderates; ``None`` means the kind's own.
         enabled: Whether it is used at all.
         priority: Lower is tried first where a balancer lists no members; ties in
             declared order.
@@ -131,6 +133,12 @@ class Provider:
         converter=_to_key,
         repr=_show_key,
         metadata=rules.custom(shapes.is_key),
+    )
+    embedding_model: str | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.text(optional=True)
+    )
+    moderation_model: str | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.text(optional=True)
     )
     enabled: bool = attrs.field(default=True, kw_only=True, metadata=rules.flag())
     priority: int = attrs.field(default=0, kw_only=True, metadata=rules.integer())

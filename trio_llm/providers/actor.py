@@ -6,7 +6,7 @@ here outlives every restart of the actor, so a cooldown is never forgotten.
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -14,7 +14,16 @@ import trio
 
 from trio_llm import events
 from trio_llm.actors import ActorCrash, ActorState, AnyCell
-from trio_llm.chat import AttemptOutcome, Capability, Completion, Request
+from trio_llm.chat import (
+    AnyRequest,
+    AnyResult,
+    AttemptOutcome,
+    Capability,
+    Completion,
+    EmbedRequest,
+    Operation,
+    model_family,
+)
 from trio_llm.errors import (
     ContentFilterError,
     InvalidRequestError,
@@ -50,6 +59,8 @@ class ProviderLimits:
         model: The model used when the request names none.
         models: The models it declares to serve; empty means it does not say.
         capabilities: What it can do; ``None`` means anything.
+        operations: What it does besides answering requests.
+        operation_models: The models for those that are not done by `model`.
         max_tokens: Upper limit on output tokens of any request.
         retries: Further attempts after a failure that may pass.
         base_delay: Upper bound of the first pause between attempts.
@@ -60,6 +71,10 @@ class ProviderLimits:
     model: str | None = None
     models: frozenset[str] = frozenset()
     capabilities: frozenset[Capability] | None = None
+    operations: frozenset[type[Operation]] = frozenset()
+    operation_models: Mapping[type[Operation], str] = attrs.field(
+        factory=dict[type[Operation], str]
+    )
     max_tokens: int | None = None
     retries: int = 0
     base_delay: float = 0.5
@@ -113,22 +128,25 @@ class ProviderActor:
 
     def serves(self, model: str) -> bool | None:
         """Whether it serves a model; ``None`` when it does not declare its models."""
-        if model == self._limits.model or model in self._limits.models:
+        limits = self._limits
+        if model == limits.model or model in limits.models:
+            return True
+        if model in limits.operation_models.values():
             return True
         return False if self._limits.models else None
 
-    def refusal(self, request: Request) -> Refusal | None:
+    def refusal(self, request: AnyRequest) -> Refusal | None:
         """Say why it could not take the request now; books nothing."""
         refusal = self._unfit(request)
         if refusal is None and not self._occupancy.free:
             refusal = Refusal("busy", f"all its {self._occupancy.limit} places are taken")
         return refusal
 
-    def reserve(self, request: Request) -> Lease | Refusal:
+    def reserve(self, request: AnyRequest) -> Lease | Refusal:
         """Take a free place, or say why there is none."""
         return self.refusal(request) or self._occupancy.take()
 
-    def enqueue(self, request: Request) -> Lease | Refusal:
+    def enqueue(self, request: AnyRequest) -> Lease | Refusal:
         """Take a place, or one in the line, or say why not."""
         refusal = self._unfit(request)
         if refusal is not None:
@@ -141,7 +159,7 @@ class ProviderActor:
             )
         return self._occupancy.stand_in_line()
 
-    def _unfit(self, request: Request) -> Refusal | None:
+    def _unfit(self, request: AnyRequest) -> Refusal | None:
         state = self.cell.state
         if state is not ActorState.RUNNING:
             return Refusal(state.value, f"its actor is {state.value}")
@@ -149,12 +167,43 @@ class ProviderActor:
         if now < self._cooldown.until:
             remaining = self._cooldown.remaining(now)
             return Refusal("cooling", "it is cooling down after failures", remaining)
+        if isinstance(request, Operation):
+            return self._unable(request)
         able = self._limits.capabilities
         if able is not None:
             missing = sorted(need.value for need in request.needs - able)
             if missing:
                 return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
         return None
+
+    def _unable(self, operation: Operation) -> Refusal | None:
+        """Say why it does not do an operation, if it does not."""
+        if type(operation) not in self._limits.operations:
+            return Refusal("unsuitable", f"it does not offer {operation.what}")
+        if isinstance(operation, EmbedRequest) and operation.family is not None:
+            model = self._model_for(operation)
+            if model is not None and model_family(model) != operation.family:
+                return Refusal(
+                    "unsuitable",
+                    f"it embeds with {model}, whose vectors cannot stand beside those of "
+                    f"{operation.family}",
+                )
+        return None
+
+    def _model_for(self, request: AnyRequest) -> str | None:
+        """Give the model that answers a request."""
+        if request.model:
+            return request.model
+        if isinstance(request, Operation):
+            return self._limits.operation_models.get(type(request), self._limits.model)
+        return self._limits.model
+
+    def embedding_family(self, request: EmbedRequest) -> str | None:
+        """Give the family of the vectors that it would give; ``None`` if it gives none."""
+        if EmbedRequest not in self._limits.operations:
+            return None
+        model = self._model_for(request)
+        return None if model is None else model_family(model)
 
     def post(self, ask: Ask) -> None:
         """Put an ask into the mailbox."""
@@ -274,9 +323,17 @@ class ProviderActor:
                 return
             await trio.sleep(pause)
 
-    def _fit(self, request: Request) -> tuple[Request, str]:
+    def _fit(self, request: AnyRequest) -> tuple[AnyRequest, str]:
         """Apply the provider's own limits to a request."""
-        model = request.model or self._limits.model
+        model = self._model_for(request) or ""
+        if isinstance(request, Operation):
+            if request.needs_model and not model:
+                raise InvalidRequestError(
+                    f"no model is named for {request.what}: name one in the call or in the "
+                    "configuration",
+                    provider=self._name,
+                )
+            return request, model
         if not model:
             raise InvalidRequestError(
                 "no model is named: set `model` in the configuration or in the call",
@@ -288,7 +345,7 @@ class ProviderActor:
         return request, model
 
     async def _attempt(
-        self, ask: Ask, request: Request, model: str, number: int, *, fresh: bool
+        self, ask: Ask, request: AnyRequest, model: str, number: int, *, fresh: bool
     ) -> ProviderError | None:
         """Do one exchange; give the error if it failed before anything was delivered."""
         visit = ask.payload
@@ -299,10 +356,11 @@ class ProviderActor:
             call.events.emit(events.AttemptStarted(started, call.number, visit.path, number, model))
         sink = StreamSink(ask, self._name, model, number, started) if call.streaming else None
         try:
-            completion = await self._backend.answer(
+            result = await self._backend.answer(
                 Work(request, model, call.number, visit.path, number, sink, fresh)
             )
-            _refuse_filtered(completion)
+            if isinstance(result, Completion):
+                _refuse_filtered(result)
         except ActorCrash as crash:
             self._failed(visit, sink, self._crashed(crash, model), number, model, started)
             raise
@@ -323,14 +381,14 @@ class ProviderActor:
                 first_token=math.inf if sink is None else sink.first_token,
             )
             raise
-        self._succeeded(ask, sink, completion, number, model, started)
+        self._succeeded(ask, sink, result, number, model, started)
         return None
 
     def _succeeded(
         self,
         ask: Ask,
         sink: StreamSink | None,
-        completion: Completion,
+        result: AnyResult,
         number: int,
         model: str,
         started: float,
@@ -342,13 +400,13 @@ class ProviderActor:
             model=model,
             started=started,
             outcome=AttemptOutcome.SUCCEEDED,
-            completion=completion,
+            result=result,
             first_token=math.inf if sink is None else sink.first_token,
         )
         if sink is None:
-            ask.decide(Answer(self._name, model, completion, finished=now), now)
+            ask.decide(Answer(self._name, model, result, finished=now), now)
             return
-        sink.answer.completion = completion
+        sink.answer.result = result
         if not sink.committed:
             sink.commit()
         sink.close()

@@ -4,18 +4,19 @@ A backend knows how to turn a request into a completion. Everything around it
 (places, cooldown, retries, records, cancellation) is the actor's.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import attrs
 
-from trio_llm.chat import Completion, Delta, Request
+from trio_llm.chat import AnyEvent, AnyRequest, AnyResult, Operation, Request
 
 
 class Sink(Protocol):
     """Where a backend puts the events of a stream."""
 
-    async def put(self, deltas: list[Delta], /) -> None:
+    async def put(self, deltas: Sequence[AnyEvent], /) -> None:
         """Hand events over; waits while the consumer is the slow side."""
         ...
 
@@ -35,7 +36,7 @@ class Work:
         fresh: Whether to use a new connection, since a kept one was found dead.
     """
 
-    request: Request
+    request: AnyRequest
     model: str
     call: int
     path: tuple[str, ...]
@@ -43,15 +44,32 @@ class Work:
     sink: Sink | None
     fresh: bool = False
 
+    @property
+    def conversation(self) -> Request:
+        """The request, which must be for a conversation.
+
+        Raises:
+            TypeError: It is an operation.
+        """
+        if not isinstance(self.request, Request):
+            msg = f"{type(self.request).__name__} is no conversation"
+            raise TypeError(msg)
+        return self.request
+
 
 class Backend(Protocol):
-    """Turns requests into completions."""
+    """Turns requests into completions, and operations into their results."""
+
+    @property
+    def operations(self) -> frozenset[type[Operation]]:
+        """The operations that it can do, besides answering a `Request`."""
+        ...
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Open what one life of the actor needs."""
         ...
 
-    async def answer(self, work: Work, /) -> Completion:
+    async def answer(self, work: Work, /) -> AnyResult:
         """Do one exchange.
 
         Raises:

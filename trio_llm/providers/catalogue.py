@@ -10,6 +10,7 @@ from typing import Final
 import attrs
 
 from trio_llm.chat import Capability
+from trio_llm.wire.quirks import PLAIN, Quirks
 
 CONVERSATION: Final = frozenset(
     {
@@ -29,6 +30,23 @@ CUSTOM_METHOD: Final = "generate"
 """The one async method that a class of the kind ``custom`` must have."""
 
 
+@attrs.frozen(kw_only=True)
+class DocumentedLimits:
+    """What a provider's documentation says that it takes in one request.
+
+    Attributes:
+        embed_texts: Texts of one embedding request.
+        embed_tokens: Tokens of one embedding request; ``None`` means no limit.
+        moderate_texts: Texts of one moderation request.
+        stop: Stop strings; ``None`` means no limit.
+    """
+
+    embed_texts: int = 128
+    embed_tokens: int | None = None
+    moderate_texts: int = 32
+    stop: int | None = None
+
+
 @attrs.frozen
 class Kind:
     """One kind of provider.
@@ -44,6 +62,10 @@ class Kind:
         key_required: Whether it refuses calls without a key.
         capabilities: What it can be asked to do.
         url_variables: Environment variables that move `base_url`, first one wins.
+        embedding_model: The model that embeds when the configuration names none.
+        moderation_model: The model that moderates when the configuration names none.
+        quirks: In what it differs from its dialect.
+        limits: What its documentation says that it takes.
     """
 
     name: str
@@ -54,6 +76,10 @@ class Kind:
     key_required: bool = True
     capabilities: frozenset[Capability] = CONVERSATION
     url_variables: tuple[str, ...] = ()
+    embedding_model: str | None = None
+    moderation_model: str | None = None
+    quirks: Quirks = PLAIN
+    limits: DocumentedLimits = DocumentedLimits()
 
     @property
     def in_process(self) -> bool:

@@ -14,9 +14,12 @@ from typing import Any, Protocol, TypeGuard
 import attrs
 
 from trio_llm.chat import (
+    AnyEvent,
+    AnyResult,
     Completion,
     Delta,
     Message,
+    Operation,
     Part,
     Reasoning,
     ReasoningDelta,
@@ -27,7 +30,7 @@ from trio_llm.chat import (
     ToolCall,
     ToolCallDelta,
 )
-from trio_llm.errors import MalformedResponseError
+from trio_llm.errors import InvalidRequestError, MalformedResponseError
 from trio_llm.providers.backend import Backend, Sink, Work
 
 
@@ -62,6 +65,11 @@ class CustomBackend:
     model: str | None = None
     _provider: Any = attrs.field(default=None, init=False)
 
+    @property
+    def operations(self) -> frozenset[type[Operation]]:
+        """None: the object answers requests."""
+        return frozenset()
+
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Make the object, and enter it if it is a context manager."""
         return self._living()
@@ -77,9 +85,11 @@ class CustomBackend:
             self._provider = provider
             yield
 
-    async def answer(self, work: Work) -> Completion:
+    async def answer(self, work: Work) -> AnyResult:
         """Ask the object."""
         request = work.request
+        if isinstance(request, Operation):
+            raise InvalidRequestError(f"this provider does not offer {request.what}")
         if request.model is None and self.model is not None:
             request = attrs.evolve(request, model=self.model)
         streamed = getattr(self._provider, "stream", None)
@@ -139,13 +149,13 @@ class Gathered:
     _reasoning: list[str] = attrs.field(factory=list[str], init=False)
     _calls: dict[int, list[str]] = attrs.field(factory=dict[int, list[str]], init=False)
 
-    def add(self, delta: Delta) -> None:
+    def add(self, delta: AnyEvent) -> None:
         """Take the next delta."""
         if isinstance(delta, TextDelta):
             self._text.append(delta.text)
         elif isinstance(delta, ReasoningDelta):
             self._reasoning.append(delta.text)
-        else:
+        elif isinstance(delta, ToolCallDelta):
             call = self._calls.setdefault(delta.index, ["", "", ""])
             call[0] = call[0] or delta.id or ""
             call[1] = call[1] or delta.name or ""

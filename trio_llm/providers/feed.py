@@ -5,10 +5,12 @@ of one read cross in one hand-over; it waits as soon as the buffer is full, whic
 is how a slow consumer slows the reads from its provider.
 """
 
+from collections.abc import Iterable
+
 import attrs
 import trio
 
-from trio_llm.chat import Delta
+from trio_llm.chat import AnyEvent
 
 ROOM = 64
 """How many events a feed holds before its producer must wait."""
@@ -19,12 +21,12 @@ class Feed:
     """A bounded buffer between one producer and one consumer."""
 
     room: int = ROOM
-    _buffer: list[Delta] = attrs.field(factory=list[Delta], init=False)
+    _buffer: list[AnyEvent] = attrs.field(factory=list[AnyEvent], init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _taker: trio.Event | None = attrs.field(default=None, init=False)
     _giver: trio.Event | None = attrs.field(default=None, init=False)
 
-    def offer(self, deltas: list[Delta]) -> bool:
+    def offer(self, deltas: Iterable[AnyEvent]) -> bool:
         """Append events at once; false says that the producer must now wait for room."""
         self._buffer.extend(deltas)
         if self._taker is not None:
@@ -38,7 +40,7 @@ class Feed:
             self._giver = trio.Event()
             await self._giver.wait()
 
-    async def take(self) -> list[Delta]:
+    async def take(self) -> list[AnyEvent]:
         """Take everything that is there, waiting for the first; empty means the end."""
         if not self._buffer and not self._closed:
             self._taker = trio.Event()

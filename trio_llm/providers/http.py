@@ -2,20 +2,22 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import overload
 
 import attrs
 import trio
 
-from trio_llm.chat import Completion
+from trio_llm.chat import AnyResult, Completion, Operation, OperationResult
 from trio_llm.errors import (
     AuthenticationError,
+    InvalidRequestError,
     MalformedResponseError,
     ProviderError,
     ProviderTimeoutError,
 )
 from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Work
-from trio_llm.providers.sink import is_useful
+from trio_llm.providers.sink import is_useful, wants_reasoning
 from trio_llm.transport import (
     Connections,
     Exchange,
@@ -23,7 +25,7 @@ from trio_llm.transport import (
     check_choice,
     transport_for,
 )
-from trio_llm.wire import DIALECTS, Outgoing
+from trio_llm.wire import DIALECTS, PLAIN, Outgoing, ProgressDecoder, Quirks, StreamDecoder
 
 # Servers without keys are given words such as "none", which an error may well use.
 _LEAST_SECRET = 8
@@ -43,6 +45,8 @@ class Remote:
         proxy: The URL of a proxy; ``None`` means what the environment says.
         verify: Whether certificates are checked, or a file of those to trust.
         close_deadline: Seconds that closing one connection may take.
+        quirks: In what it differs from its dialect.
+        operations: What it does besides answering, as far as its dialect can ask.
     """
 
     name: str
@@ -54,6 +58,8 @@ class Remote:
     proxy: str | None = attrs.field(repr=False)
     verify: bool | str
     close_deadline: float
+    quirks: Quirks = PLAIN
+    operations: frozenset[type[Operation]] = frozenset()
 
 
 class HttpBackend:
@@ -76,12 +82,18 @@ class HttpBackend:
         self._transport = transport
         self._wall_clock = wall_clock
         self._connections: Connections
-        self._dialect = DIALECTS[remote.dialect]
-        self._headers = {"content-type": "application/json"}
+        self._dialect = DIALECTS[remote.dialect].adapted(remote.quirks)
+        self._root = "/".join(remote.base_url.split("/", 3)[:3])
+        self._headers = {"content-type": "application/json", **dict(remote.quirks.headers)}
         self._secret = ""
         if isinstance(remote.key, str):
             self._secret = remote.key
             self._headers |= self._dialect.authenticate(self._secret)
+
+    @property
+    def operations(self) -> frozenset[type[Operation]]:
+        """What the dialect can ask for and the provider does."""
+        return self._remote.operations & frozenset(self._dialect.operations)
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Open the provider's connections; all are closed when the actor's life ends."""
@@ -101,11 +113,16 @@ class HttpBackend:
             with trio.CancelScope(shield=True):
                 await self._connections.aclose()
 
-    async def answer(self, work: Work) -> Completion:
+    async def answer(self, work: Work) -> AnyResult:
         """Do one exchange; the connection is closed or kept when this returns."""
-        outgoing = self._dialect.encode(
-            work.request, model=work.model, stream=work.sink is not None
-        )
+        request = work.request
+        if isinstance(request, Operation):
+            codec = self._dialect.operations.get(type(request))
+            if codec is None:
+                raise InvalidRequestError(f"this provider does not offer {request.what}")
+            outgoing = codec.encode(request, model=work.model)
+        else:
+            outgoing = self._dialect.encode(request, model=work.model, stream=work.sink is not None)
         headers, secret = self._headers, self._secret
         key = self._remote.key
         if key is not None and not isinstance(key, str):
@@ -142,24 +159,49 @@ class HttpBackend:
 
     async def _exchange(
         self, work: Work, outgoing: Outgoing, headers: Mapping[str, str]
-    ) -> Completion:
+    ) -> AnyResult:
+        base = self._root if outgoing.from_root else self._remote.base_url
         async with self._connections.exchange(
-            f"{self._remote.base_url}{outgoing.path}",
+            f"{base}{outgoing.path}",
             headers,
             outgoing.body,
             self._remote.limits,
+            method=outgoing.method,
             fresh=work.fresh,
         ) as response:
             if not 200 <= response.status < 300:
                 raise await self._refused(response)
+            request = work.request
+            if isinstance(request, Operation):
+                return await self._operate(response, work, request)
             if work.sink is None:
                 return self._dialect.decode(await response.read())
-            return await self._stream(response, work)
+            return await self._stream(response, work, self._dialect.decoder())
 
-    async def _stream(self, response: Exchange, work: Work) -> Completion:
-        decoder = self._dialect.decoder()
+    async def _operate(
+        self, response: Exchange, work: Work, operation: Operation
+    ) -> OperationResult:
+        codec = self._dialect.operations[type(operation)]
+        decoder = None if work.sink is None else codec.decoder(operation)
+        if decoder is None:
+            return codec.decode(await response.read(), operation)
+        return await self._stream(response, work, decoder)
+
+    @overload
+    async def _stream(
+        self, response: Exchange, work: Work, decoder: StreamDecoder
+    ) -> Completion: ...
+
+    @overload
+    async def _stream(
+        self, response: Exchange, work: Work, decoder: ProgressDecoder
+    ) -> OperationResult: ...
+
+    async def _stream(
+        self, response: Exchange, work: Work, decoder: StreamDecoder | ProgressDecoder
+    ) -> AnyResult:
         sink = work.sink
-        reasoning = work.request.reasoning is not None
+        reasoning = wants_reasoning(work.request)
         async for data in response:
             deltas = decoder.feed(data)
             if deltas and sink is not None:

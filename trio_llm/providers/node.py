@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from trio_llm.actors import Releasable
-from trio_llm.chat import Request
+from trio_llm.chat import AnyRequest, EmbedRequest
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
 from trio_llm.providers.visit import Ask
@@ -34,15 +34,19 @@ class Node(Protocol):
         """Whether it serves a model; ``None`` when it does not declare its models."""
         ...
 
-    def refusal(self, request: Request, /) -> Refusal | None:
+    def embedding_family(self, request: EmbedRequest, /) -> str | None:
+        """Give the family of the vectors that it would give; ``None`` if it gives none."""
+        ...
+
+    def refusal(self, request: AnyRequest, /) -> Refusal | None:
         """Say why it could not take the request now; books nothing."""
         ...
 
-    def reserve(self, request: Request, /) -> Releasable | Refusal:
+    def reserve(self, request: AnyRequest, /) -> Releasable | Refusal:
         """Book a place, or say why not."""
         ...
 
-    def enqueue(self, request: Request, /) -> Releasable | Refusal:
+    def enqueue(self, request: AnyRequest, /) -> Releasable | Refusal:
         """Book a place, or one in the line for it, or say why not even that."""
         ...
 

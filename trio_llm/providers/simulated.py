@@ -12,8 +12,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import attrs
 import trio
 
-from trio_llm.chat import Completion, FinishReason, Message, Request, TextDelta, Usage
-from trio_llm.errors import ProviderError
+from trio_llm.chat import (
+    AnyResult,
+    Completion,
+    FinishReason,
+    Message,
+    Operation,
+    Request,
+    TextDelta,
+    Usage,
+)
+from trio_llm.errors import InvalidRequestError, ProviderError
 from trio_llm.providers.backend import Work
 
 _LETTERS = 4
@@ -46,12 +55,20 @@ class SimulatedBackend:
     fail_with: type[ProviderError]
     seed: int
 
+    @property
+    def operations(self) -> frozenset[type[Operation]]:
+        """None: it answers requests."""
+        return frozenset()
+
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Nothing to open."""
         return _nothing()
 
-    async def answer(self, work: Work) -> Completion:
+    async def answer(self, work: Work) -> AnyResult:
         """Wait, then answer or fail."""
+        request = work.request
+        if isinstance(request, Operation):
+            raise InvalidRequestError(f"this provider does not offer {request.what}")
         latency, fails = self.latency, False
         if self.jitter or self.failure_rate:
             key = f"{self.seed}/{work.call}/{'/'.join(work.path)}/{work.number}"
@@ -61,9 +78,7 @@ class SimulatedBackend:
         await trio.sleep(latency)
         if fails:
             raise self.fail_with("a simulated failure", phase="response")
-        text, finish = _cut(
-            self.text if self.text is not None else self._about(work.request), work.request
-        )
+        text, finish = _cut(self.text if self.text is not None else self._about(request), request)
         if work.sink is not None:
             for index, piece in enumerate(_pieces(text, self.chunks)):
                 if index and self.gap:
@@ -73,7 +88,7 @@ class SimulatedBackend:
             Message("assistant", text),
             finish,
             raw_finish=finish,
-            usage=Usage(_tokens(work.request), max(1, len(text) // _LETTERS)),
+            usage=Usage(_tokens(request), max(1, len(text) // _LETTERS)),
             model=work.model,
         )
 

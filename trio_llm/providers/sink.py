@@ -1,11 +1,12 @@
 """The commit point of a stream, and what is known of it when it breaks."""
 
 import math
+from collections.abc import Sequence
 
 import trio
 
 from trio_llm import events
-from trio_llm.chat import Delta, ReasoningDelta, TextDelta
+from trio_llm.chat import AnyEvent, AnyRequest, ReasoningDelta, Request, TextDelta
 from trio_llm.errors import ProviderError, StreamInterruptedError
 from trio_llm.providers.feed import Feed
 from trio_llm.providers.visit import Answer, Ask
@@ -14,7 +15,7 @@ LONGEST_PREFIX = 16_384
 """How many events a stream may begin with that are not useful."""
 
 
-def is_useful(delta: Delta, *, reasoning: bool) -> bool:
+def is_useful(delta: AnyEvent, *, reasoning: bool) -> bool:
     """Tell whether a delta is something a caller waits for.
 
     Text and tool calls are; reasoning only for a caller that asked for it. Role
@@ -25,6 +26,11 @@ def is_useful(delta: Delta, *, reasoning: bool) -> bool:
     if type(delta) is ReasoningDelta:
         return reasoning and bool(delta.text)
     return True
+
+
+def wants_reasoning(request: AnyRequest) -> bool:
+    """Tell whether the caller waits for reasoning too."""
+    return isinstance(request, Request) and request.reasoning is not None
 
 
 class StreamSink:
@@ -39,7 +45,7 @@ class StreamSink:
         self._ask = ask
         self._number = number
         self._started = started
-        self._reasoning = ask.payload.request.reasoning is not None
+        self._reasoning = wants_reasoning(ask.payload.request)
         self._feed = Feed()
         self._prefix = 0
         self._text: list[str] = []
@@ -55,7 +61,7 @@ class StreamSink:
         """When that was, on Trio's clock; infinite if it was not yet."""
         return self.answer.first_token
 
-    async def put(self, deltas: list[Delta]) -> None:
+    async def put(self, deltas: Sequence[AnyEvent]) -> None:
         """Take events; wait while the consumer is the slow side."""
         text = self._text
         for delta in deltas:

@@ -1,16 +1,17 @@
 """The limits of time for providers that run in this process."""
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 import attrs
 import trio
 
-from trio_llm.chat import Completion, Delta
+from trio_llm.chat import AnyEvent, AnyResult, Operation
 from trio_llm.errors import ProviderTimeoutError
 from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Backend, Sink, Work
-from trio_llm.providers.sink import is_useful
+from trio_llm.providers.sink import is_useful, wants_reasoning
 
 _NO_LIMITS = TimeLimits(math.inf, math.inf, math.inf, math.inf)
 
@@ -68,7 +69,7 @@ class _TimedSink:
     _reasoning: bool
     _begun: bool = attrs.field(default=False, init=False)
 
-    async def put(self, deltas: list[Delta]) -> None:
+    async def put(self, deltas: Sequence[AnyEvent]) -> None:
         """Hand events on."""
         reasoning = self._reasoning
         useful = any(is_useful(delta, reasoning=reasoning) for delta in deltas)
@@ -92,11 +93,16 @@ class TimedBackend:
     _backend: Backend
     _limits: TimeLimits
 
+    @property
+    def operations(self) -> frozenset[type[Operation]]:
+        """The operations that the backend can do; one that does not say so does none."""
+        return getattr(self._backend, "operations", frozenset())
+
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Open what the backend needs."""
         return self._backend.resources()
 
-    async def answer(self, work: Work) -> Completion:
+    async def answer(self, work: Work) -> AnyResult:
         """Do one exchange in time, or raise `ProviderTimeoutError` with the phase."""
         limits = self._limits
         if limits == _NO_LIMITS:
@@ -106,11 +112,11 @@ class TimedBackend:
         phases: _Phases | None = None
         if work.sink is not None:
             phases = _Phases(limits, started, scope)
-            asked = work.request.reasoning is not None
+            asked = wants_reasoning(work.request)
             work = attrs.evolve(work, sink=_TimedSink(work.sink, phases, asked))
-        completion: Completion | None = None
+        result: AnyResult | None = None
         with scope:
-            completion = await self._backend.answer(work)
-        if completion is None:
+            result = await self._backend.answer(work)
+        if result is None:
             raise (phases or _Phases(limits, started, scope)).error()
-        return completion
+        return result

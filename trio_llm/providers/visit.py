@@ -14,7 +14,7 @@ import trio
 
 from trio_llm import events
 from trio_llm.actors import Envelope
-from trio_llm.chat import Attempt, AttemptOutcome, Completion, Request
+from trio_llm.chat import AnyRequest, AnyResult, Attempt, AttemptOutcome
 from trio_llm.errors import LLMError
 from trio_llm.events import EventStream
 from trio_llm.providers.feed import Feed
@@ -28,7 +28,7 @@ class Answer:
     Attributes:
         provider: Who answered.
         model: The model that was asked.
-        completion: The whole answer; for a stream, known once it has finished.
+        result: The whole answer; for a stream, known once it has finished.
         error: How a stream failed after its commit point.
         feed: The events of a stream.
         metadata: What balancers add.
@@ -38,7 +38,7 @@ class Answer:
 
     provider: str
     model: str
-    completion: Completion | None = None
+    result: AnyResult | None = None
     error: LLMError | None = None
     feed: Feed | None = None
     metadata: dict[str, Any] = attrs.field(factory=dict[str, Any])
@@ -118,7 +118,7 @@ class Visit:
     """
 
     call: Call
-    request: Request
+    request: AnyRequest
     path: tuple[str, ...]
     rank: tuple[int, ...] = ()
     may_wait: bool = True
@@ -144,7 +144,7 @@ class Visit:
         model: str,
         started: float,
         outcome: AttemptOutcome,
-        completion: Completion | None = None,
+        result: AnyResult | None = None,
         reason: str | None = None,
         error: BaseException | None = None,
         first_token: float = math.inf,
@@ -166,7 +166,7 @@ class Visit:
                 None if error is None else type(error).__name__,
                 getattr(error, "status", None),
                 None if first_token == math.inf else first_token - started,
-                None if completion is None else completion.usage,
+                None if result is None else result.usage,
             ),
         )
         if not call.events.watched:
@@ -191,8 +191,8 @@ Ask: TypeAlias = Envelope[Visit, Answer]
 def count(tally: Tally, ask: Ask, latency: float) -> None:
     """Count how a visit ended, `latency` seconds after its job began."""
     answer = ask.value
-    if answer is not None and answer.completion is not None:
-        tally.success(latency, answer.completion.usage)
+    if answer is not None and answer.result is not None:
+        tally.success(latency, answer.result.usage)
     elif ask.cancel_reason is not None:
         tally.cancel()
     else:

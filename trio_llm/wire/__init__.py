@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from trio_llm.wire.anthropic import Anthropic
 from trio_llm.wire.dialect import Dialect as Dialect
 from trio_llm.wire.dialect import Incoming as Incoming
+from trio_llm.wire.dialect import OperationCodec as OperationCodec
 from trio_llm.wire.dialect import Outgoing as Outgoing
+from trio_llm.wire.dialect import ProgressDecoder as ProgressDecoder
 from trio_llm.wire.dialect import StreamDecoder as StreamDecoder
 from trio_llm.wire.dialect import StreamEncoder as StreamEncoder
 from trio_llm.wire.ollama import Ollama
 from trio_llm.wire.openai_chat import OpenAIChat
+from trio_llm.wire.quirks import PLAIN as PLAIN
+from trio_llm.wire.quirks import Quirks as Quirks
 
 _ALL: tuple[Dialect, ...] = (OpenAIChat(), Anthropic(), Ollama())
 

@@ -5,13 +5,14 @@ provider name. What it refuses or cannot read it raises as a `ProviderError`
 without `provider`; whoever owns the exchange adds that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
-from trio_llm.chat import Completion, Delta, Request
+from trio_llm.chat import AnyEvent, Completion, Delta, Operation, OperationResult, Request
 from trio_llm.errors import ProviderError
+from trio_llm.wire.quirks import Quirks
 
 
 @attrs.frozen
@@ -23,11 +24,15 @@ class Outgoing:
         body: The JSON body.
         headers: Headers of the dialect itself (a version, for example); content
             type and authentication are not among them.
+        method: The HTTP method.
+        from_root: Whether `path` starts at the server's root, not at the base URL.
     """
 
     path: str
     body: bytes = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    method: str = "POST"
+    from_root: bool = False
 
 
 class StreamDecoder(Protocol):
@@ -90,8 +95,72 @@ class Incoming:
     stream: bool
 
 
+class ProgressDecoder(Protocol):
+    """Turns the bytes of a streamed operation into events and its result."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more need be read."""
+        ...
+
+    def feed(self, data: bytes, /) -> Sequence[AnyEvent]:
+        """Take the next bytes, split anywhere; give the events they complete.
+
+        Raises:
+            ProviderError: An error inside the stream, classified.
+        """
+        ...
+
+    def close(self) -> OperationResult:
+        """Say that the input has ended; give the result.
+
+        Raises:
+            StreamInterruptedError: It was cut.
+            MalformedResponseError: There was nothing, or no stream.
+        """
+        ...
+
+
+class OperationCodec(Protocol):
+    """How one dialect asks for one operation."""
+
+    def encode(self, operation: Operation, /, *, model: str) -> Outgoing:
+        """Write the request.
+
+        Args:
+            operation: What is asked.
+            model: The model to name; empty for an operation that needs none.
+
+        Raises:
+            InvalidRequestError: The dialect cannot express a part of it.
+        """
+        ...
+
+    def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
+        """Read a whole response of status 200.
+
+        Raises:
+            ProviderError: An error inside the 200, classified; or
+                `MalformedResponseError`, also when vectors or verdicts are missing.
+        """
+        ...
+
+    def decoder(self, operation: Operation, /) -> ProgressDecoder | None:
+        """Make a decoder for a streamed response; ``None`` where there are no events."""
+        ...
+
+
 class Dialect(Protocol):
     """One wire format, both sides of it."""
+
+    @property
+    def operations(self) -> Mapping[type[Operation], OperationCodec]:
+        """What else can be asked in it, besides a conversation."""
+        ...
+
+    def adapted(self, quirks: Quirks, /) -> "Dialect":
+        """Give the same dialect as one provider speaks it."""
+        ...
 
     @property
     def name(self) -> str:

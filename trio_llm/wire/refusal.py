@@ -2,19 +2,32 @@
 
 from collections.abc import Iterator
 
-from trio_llm.chat import Image, Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
+from trio_llm.chat import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Request,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from trio_llm.errors import InvalidRequestError
 
 _NAMES = {
     Text: "text",
     Image: "an image",
+    Audio: "audio",
+    File: "a file",
     Reasoning: "reasoning",
     ToolCall: "a tool call",
     ToolResult: "a tool result",
 }
 _ALLOWED: dict[str, tuple[type, ...]] = {
     "system": (Text,),
-    "user": (Text, Image, ToolResult),
+    "user": (Text, Image, Audio, File, ToolResult),
     "assistant": (Text, Reasoning, ToolCall),
     "tool": (ToolResult,),
 }
@@ -34,6 +47,19 @@ def placed_parts(index: int, message: Message) -> Iterator[tuple[str, Part]]:
                 f"{place}: {article} {message.role} message cannot hold {_NAMES[type(part)]}"
             )
         yield place, part
+
+
+def unsupported(place: str, part: Part, remedy: str = "leave it out") -> InvalidRequestError:
+    """Make the error for a part that a dialect has no form for.
+
+    Args:
+        place: Where it stands, as `placed_parts` gives it.
+        part: The part.
+        remedy: What to do instead.
+    """
+    return InvalidRequestError(
+        f"{place}: this provider's interface takes no {_NAMES[type(part)].split(' ')[-1]}; {remedy}"
+    )
 
 
 def named_tool(request: Request) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from trio_llm.chat import Completion, Request
+from trio_llm.chat import Completion, Operation, Request
 from trio_llm.errors import ProviderError
 from trio_llm.wire.anthropic.parse import parse_request
 from trio_llm.wire.anthropic.replies import decode_reply
@@ -10,7 +10,14 @@ from trio_llm.wire.anthropic.requests import encode_request
 from trio_llm.wire.anthropic.serve import MessageEncoder, encode_error, encode_reply
 from trio_llm.wire.anthropic.streams import MessageDecoder
 from trio_llm.wire.classify import classify
-from trio_llm.wire.dialect import Incoming, Outgoing, StreamDecoder, StreamEncoder
+from trio_llm.wire.dialect import (
+    Incoming,
+    OperationCodec,
+    Outgoing,
+    StreamDecoder,
+    StreamEncoder,
+)
+from trio_llm.wire.quirks import PLAIN, Quirks
 
 
 class Anthropic:
@@ -25,6 +32,18 @@ class Anthropic:
     """
 
     name = "anthropic"
+
+    def __init__(self, quirks: Quirks = PLAIN) -> None:
+        self._quirks = quirks
+
+    @property
+    def operations(self) -> Mapping[type[Operation], OperationCodec]:
+        """What else can be asked in it."""
+        return {}
+
+    def adapted(self, quirks: Quirks, /) -> "Anthropic":
+        """Give the same dialect as one provider speaks it."""
+        return Anthropic(quirks)
 
     def authenticate(self, key: str, /) -> dict[str, str]:
         """Give the headers that carry the key."""

@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 from trio_llm.chat import (
+    Audio,
+    File,
     Image,
     Message,
-    Part,
     Reasoning,
     Request,
     Text,
@@ -18,7 +19,7 @@ from trio_llm.errors import InvalidRequestError
 from trio_llm.wire.anthropic.names import DIALECT, VERSION
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_base64
-from trio_llm.wire.refusal import named_tool, placed_parts
+from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
 from trio_llm.wire.values import write_body
 
 _DEFAULT_MAX_TOKENS = 4096
@@ -151,14 +152,18 @@ def _is_not_result(block: dict[str, Any]) -> bool:
 
 def _blocks(index: int, message: Message, names: _CallNames) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
-    for _, part in placed_parts(index, message):
+    for place, part in placed_parts(index, message):
+        if isinstance(part, Audio | File):
+            raise unsupported(place, part)
         block = _block(part, names)
         if block is not None:
             blocks.append(block)
     return blocks
 
 
-def _block(part: Part, names: _CallNames) -> dict[str, Any] | None:
+def _block(
+    part: Text | Image | ToolCall | ToolResult | Reasoning, names: _CallNames
+) -> dict[str, Any] | None:
     match part:
         case Text(text):
             # An empty text block is refused by the provider.

@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping
 
-from trio_llm.chat import Completion, Request
+from trio_llm.chat import Completion, Operation, Request
 from trio_llm.errors import ProviderError
 from trio_llm.wire.classify import classify
-from trio_llm.wire.dialect import Incoming, Outgoing, StreamDecoder, StreamEncoder
+from trio_llm.wire.dialect import (
+    Incoming,
+    OperationCodec,
+    Outgoing,
+    StreamDecoder,
+    StreamEncoder,
+)
 from trio_llm.wire.ollama.parse import parse_request
 from trio_llm.wire.ollama.replies import ChatDecoder, decode_reply
 from trio_llm.wire.ollama.requests import encode_request
 from trio_llm.wire.ollama.serve import ChatEncoder, encode_error, encode_reply
+from trio_llm.wire.quirks import PLAIN, Quirks
 
 
 class Ollama:
@@ -24,6 +31,18 @@ class Ollama:
     """
 
     name = "ollama"
+
+    def __init__(self, quirks: Quirks = PLAIN) -> None:
+        self._quirks = quirks
+
+    @property
+    def operations(self) -> Mapping[type[Operation], OperationCodec]:
+        """What else can be asked in it."""
+        return {}
+
+    def adapted(self, quirks: Quirks, /) -> "Ollama":
+        """Give the same dialect as one provider speaks it."""
+        return Ollama(quirks)
 
     def authenticate(self, key: str, /) -> dict[str, str]:
         """Give the headers that carry the key."""

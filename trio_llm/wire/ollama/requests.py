@@ -2,12 +2,23 @@
 
 from typing import Any
 
-from trio_llm.chat import Image, Message, Reasoning, Request, Text, Tool, ToolCall, ToolResult
+from trio_llm.chat import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Reasoning,
+    Request,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from trio_llm.errors import InvalidRequestError
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_base64
 from trio_llm.wire.ollama.names import DIALECT
-from trio_llm.wire.refusal import named_tool, placed_parts
+from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
 from trio_llm.wire.values import as_object, write_body
 
 _THINK = {"none": False, "false": False, "true": True}
@@ -89,6 +100,8 @@ def _written(index: int, message: Message, names: dict[str, str]) -> list[dict[s
                 calls.append({"id": part.id, "function": function})
             case ToolResult():
                 results.append(_result(part, names))
+            case Audio() | File():
+                raise unsupported(place, part)
     body: dict[str, Any] = {"role": message.role, "content": "".join(texts)}
     optional = {"thinking": "".join(thoughts), "images": images, "tool_calls": calls}
     body |= {name: value for name, value in optional.items() if value}

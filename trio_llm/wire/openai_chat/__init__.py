@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping
 
-from trio_llm.chat import Completion, Request
+from trio_llm.chat import Completion, Operation, Request
 from trio_llm.errors import ProviderError
 from trio_llm.wire.classify import classify
-from trio_llm.wire.dialect import Incoming, Outgoing, StreamDecoder, StreamEncoder
+from trio_llm.wire.dialect import (
+    Incoming,
+    OperationCodec,
+    Outgoing,
+    StreamDecoder,
+    StreamEncoder,
+)
 from trio_llm.wire.openai_chat.parse import parse_request
 from trio_llm.wire.openai_chat.replies import decode_reply
 from trio_llm.wire.openai_chat.requests import encode_request
 from trio_llm.wire.openai_chat.serve import ChunkEncoder, encode_error, encode_reply
 from trio_llm.wire.openai_chat.streams import ChunkDecoder
+from trio_llm.wire.quirks import PLAIN, Quirks
 
 
 class OpenAIChat:
@@ -23,6 +30,18 @@ class OpenAIChat:
     """
 
     name = "openai_chat"
+
+    def __init__(self, quirks: Quirks = PLAIN) -> None:
+        self._quirks = quirks
+
+    @property
+    def operations(self) -> Mapping[type[Operation], OperationCodec]:
+        """What else can be asked in it."""
+        return {}
+
+    def adapted(self, quirks: Quirks, /) -> "OpenAIChat":
+        """Give the same dialect as one provider speaks it."""
+        return OpenAIChat(quirks)
 
     def authenticate(self, key: str, /) -> dict[str, str]:
         """Give the headers that carry the key."""

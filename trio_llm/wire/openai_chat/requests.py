@@ -3,11 +3,22 @@
 import re
 from typing import Any
 
-from trio_llm.chat import Image, Message, Reasoning, Request, Text, Tool, ToolCall, ToolResult
+from trio_llm.chat import (
+    Audio,
+    File,
+    Image,
+    Message,
+    Reasoning,
+    Request,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_url
 from trio_llm.wire.openai_chat.names import DIALECT, REPLAYED_FIELDS
-from trio_llm.wire.refusal import named_tool, placed_parts
+from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
 from trio_llm.wire.values import write_body, write_text
 
 _REASONING_MODEL = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-[5-9])(?![a-z0-9])")
@@ -76,7 +87,9 @@ def _messages(request: Request) -> list[dict[str, Any]]:
 def _other(index: int, message: Message) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    for _, part in placed_parts(index, message):
+    for place, part in placed_parts(index, message):
+        if isinstance(part, Audio | File):
+            raise unsupported(place, part)
         if isinstance(part, ToolResult):
             results.append(_result(part))
         elif isinstance(part, Image):

@@ -1,0 +1,52 @@
+"""In what one provider differs from its dialect, as data.
+
+An entry of the catalogue carries one of these; a dialect reads those that concern it.
+"""
+
+from typing import Final, Literal
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Quirks:
+    """The differences of one provider; the defaults are none.
+
+    Attributes:
+        version: The version of the interface: the header ``anthropic-version`` of
+            Anthropic, the query ``api-version`` of Azure; ``None`` means the
+            dialect's own.
+        key_header: The header that carries the bare key, in place of the dialect's.
+        max_tokens_field: The name of the limit on output tokens; ``None`` leaves
+            the choice to the dialect.
+        seed_field: The name of the seed; ``None`` where there is none.
+        required_choice: The word for a tool choice that demands some call.
+        reasoning: How effort is told: ``effort`` (``reasoning_effort``), ``object``
+            (``reasoning: {effort}``), or ``none``.
+        stream_options: Whether usage in a stream is asked for.
+        unsupported: Fields of the body that the provider refuses and that change
+            nothing in the answer, so that they are left out (``user``, ``metadata``).
+        call_id_length: The exact length of a tool call's identifier, letters and
+            digits only; ``None`` means any.
+        plain_content: Whether content must be a string and not a list of parts.
+        output: How an answer of a given shape is asked for: ``native`` JSON schema,
+            a forced ``tool``, or in words (``prompt``).
+        headers: Further headers of every request, as pairs.
+    """
+
+    version: str | None = None
+    key_header: str | None = None
+    max_tokens_field: str | None = None
+    seed_field: str | None = "seed"
+    required_choice: str = "required"
+    reasoning: Literal["effort", "object", "none"] = "effort"
+    stream_options: bool = True
+    unsupported: frozenset[str] = frozenset()
+    call_id_length: int | None = None
+    plain_content: bool = False
+    output: Literal["native", "tool", "prompt"] = "native"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+PLAIN: Final = Quirks()
+"""No difference."""
