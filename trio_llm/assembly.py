@@ -29,10 +29,11 @@ from trio_llm.config import (
 from trio_llm.events import EventStream
 from trio_llm.lifecycle import ActorLog
 from trio_llm.policy import Cooldown, RetryBudget, TimeLimits
-from trio_llm.providers.actor import ProviderActor, ProviderLimits
+from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
 from trio_llm.providers.lease import Occupancy
+from trio_llm.providers.limits import ProviderLimits
 from trio_llm.providers.simulated import SimulatedBackend
 from trio_llm.providers.timed import TimedBackend
 

@@ -6,10 +6,9 @@ here outlives every restart of the actor, so a cooldown is never forgotten.
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-import attrs
 import trio
 
 from trio_llm import events
@@ -18,11 +17,8 @@ from trio_llm.chat import (
     AnyRequest,
     AnyResult,
     AttemptOutcome,
-    Capability,
     Completion,
     EmbedRequest,
-    Operation,
-    model_family,
 )
 from trio_llm.errors import (
     ContentFilterError,
@@ -35,6 +31,7 @@ from trio_llm.errors import (
 from trio_llm.policy import Cooldown, RetryBudget, backoff, blame_for
 from trio_llm.providers.backend import Backend, Work
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Lease, Occupancy, Refusal
+from trio_llm.providers.limits import ProviderLimits
 from trio_llm.providers.sink import StreamSink
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
 from trio_llm.providers.visit import Answer, Ask, Visit, count
@@ -49,36 +46,6 @@ _UNANSWERED = {
     "draining": "it is shutting down",
     "down": "its actor crashed too often and stays down",
 }
-
-
-@attrs.frozen(kw_only=True)
-class ProviderLimits:
-    """What a provider actor is allowed; seconds and tokens.
-
-    Attributes:
-        model: The model used when the request names none.
-        models: The models it declares to serve; empty means it does not say.
-        capabilities: What it can do; ``None`` means anything.
-        operations: What it does besides answering requests.
-        operation_models: The models for those that are not done by `model`.
-        max_tokens: Upper limit on output tokens of any request.
-        retries: Further attempts after a failure that may pass.
-        base_delay: Upper bound of the first pause between attempts.
-        max_delay: Upper bound of every such pause. A wait that the provider asks for
-            is kept to the letter, up to `LONGEST_RETRY_AFTER` or this, if it is longer.
-    """
-
-    model: str | None = None
-    models: frozenset[str] = frozenset()
-    capabilities: frozenset[Capability] | None = None
-    operations: frozenset[type[Operation]] = frozenset()
-    operation_models: Mapping[type[Operation], str] = attrs.field(
-        factory=dict[type[Operation], str]
-    )
-    max_tokens: int | None = None
-    retries: int = 0
-    base_delay: float = 0.5
-    max_delay: float = 8.0
 
 
 class ProviderActor:
@@ -128,12 +95,11 @@ class ProviderActor:
 
     def serves(self, model: str) -> bool | None:
         """Whether it serves a model; ``None`` when it does not declare its models."""
-        limits = self._limits
-        if model == limits.model or model in limits.models:
-            return True
-        if model in limits.operation_models.values():
-            return True
-        return False if self._limits.models else None
+        return self._limits.serves(model)
+
+    def embedding_family(self, request: EmbedRequest) -> str | None:
+        """Give the family of the vectors that it would give; ``None`` if it gives none."""
+        return self._limits.embedding_family(request)
 
     def refusal(self, request: AnyRequest) -> Refusal | None:
         """Say why it could not take the request now; books nothing."""
@@ -167,43 +133,7 @@ class ProviderActor:
         if now < self._cooldown.until:
             remaining = self._cooldown.remaining(now)
             return Refusal("cooling", "it is cooling down after failures", remaining)
-        if isinstance(request, Operation):
-            return self._unable(request)
-        able = self._limits.capabilities
-        if able is not None:
-            missing = sorted(need.value for need in request.needs - able)
-            if missing:
-                return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
-        return None
-
-    def _unable(self, operation: Operation) -> Refusal | None:
-        """Say why it does not do an operation, if it does not."""
-        if type(operation) not in self._limits.operations:
-            return Refusal("unsuitable", f"it does not offer {operation.what}")
-        if isinstance(operation, EmbedRequest) and operation.family is not None:
-            model = self._model_for(operation)
-            if model is not None and model_family(model) != operation.family:
-                return Refusal(
-                    "unsuitable",
-                    f"it embeds with {model}, whose vectors cannot stand beside those of "
-                    f"{operation.family}",
-                )
-        return None
-
-    def _model_for(self, request: AnyRequest) -> str | None:
-        """Give the model that answers a request."""
-        if request.model:
-            return request.model
-        if isinstance(request, Operation):
-            return self._limits.operation_models.get(type(request), self._limits.model)
-        return self._limits.model
-
-    def embedding_family(self, request: EmbedRequest) -> str | None:
-        """Give the family of the vectors that it would give; ``None`` if it gives none."""
-        if EmbedRequest not in self._limits.operations:
-            return None
-        model = self._model_for(request)
-        return None if model is None else model_family(model)
+        return self._limits.unsuitable(request)
 
     def post(self, ask: Ask) -> None:
         """Put an ask into the mailbox."""
@@ -297,7 +227,7 @@ class ProviderActor:
     async def _attempts(self, ask: Ask) -> None:
         """Attempt, and attempt again while that can help."""
         try:
-            request, model = self._fit(ask.payload.request)
+            request, model = self._limits.fit(ask.payload.request, self._name)
         except InvalidRequestError as unfit:
             ask.fail(unfit, trio.current_time())
             return
@@ -322,27 +252,6 @@ class ProviderActor:
                 ask.fail(error, trio.current_time())
                 return
             await trio.sleep(pause)
-
-    def _fit(self, request: AnyRequest) -> tuple[AnyRequest, str]:
-        """Apply the provider's own limits to a request."""
-        model = self._model_for(request) or ""
-        if isinstance(request, Operation):
-            if request.needs_model and not model:
-                raise InvalidRequestError(
-                    f"no model is named for {request.what}: name one in the call or in the "
-                    "configuration",
-                    provider=self._name,
-                )
-            return request, model
-        if not model:
-            raise InvalidRequestError(
-                "no model is named: set `model` in the configuration or in the call",
-                provider=self._name,
-            )
-        cap = self._limits.max_tokens
-        if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
-            request = attrs.evolve(request, max_tokens=cap)
-        return request, model
 
     async def _attempt(
         self, ask: Ask, request: AnyRequest, model: str, number: int, *, fresh: bool

@@ -1,0 +1,116 @@
+"""What a provider serves: its models, abilities and limits."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from trio_llm.chat import (
+    AnyRequest,
+    Capability,
+    EmbedRequest,
+    Operation,
+    model_family,
+)
+from trio_llm.errors import InvalidRequestError
+from trio_llm.providers.lease import Refusal
+
+
+@attrs.frozen(kw_only=True)
+class ProviderLimits:
+    """What a provider actor is allowed; seconds and tokens.
+
+    Attributes:
+        model: The model used when the request names none.
+        models: The models it declares to serve; empty means it does not say.
+        capabilities: What it can do; ``None`` means anything.
+        operations: What it does besides answering requests.
+        operation_models: The models for those that are not done by `model`.
+        max_tokens: Upper limit on output tokens of any request.
+        retries: Further attempts after a failure that may pass.
+        base_delay: Upper bound of the first pause between attempts.
+        max_delay: Upper bound of every such pause. A wait that the provider asks for
+            is kept to the letter, up to `LONGEST_RETRY_AFTER` or this, if it is longer.
+    """
+
+    model: str | None = None
+    models: frozenset[str] = frozenset()
+    capabilities: frozenset[Capability] | None = None
+    operations: frozenset[type[Operation]] = frozenset()
+    operation_models: Mapping[type[Operation], str] = attrs.field(
+        factory=dict[type[Operation], str]
+    )
+    max_tokens: int | None = None
+    retries: int = 0
+    base_delay: float = 0.5
+    max_delay: float = 8.0
+
+    def serves(self, model: str) -> bool | None:
+        """Whether it serves a model; ``None`` when it does not declare its models."""
+        if model == self.model or model in self.models:
+            return True
+        if model in self.operation_models.values():
+            return True
+        return False if self.models else None
+
+    def unsuitable(self, request: AnyRequest) -> Refusal | None:
+        """Say why it cannot serve a request at all, if it cannot."""
+        if isinstance(request, Operation):
+            return self._unable(request)
+        if self.capabilities is not None:
+            missing = sorted(need.value for need in request.needs - self.capabilities)
+            if missing:
+                return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
+        return None
+
+    def _unable(self, operation: Operation) -> Refusal | None:
+        if type(operation) not in self.operations:
+            return Refusal("unsuitable", f"it does not offer {operation.what}")
+        if isinstance(operation, EmbedRequest) and operation.family is not None:
+            model = self.model_for(operation)
+            if model is not None and model_family(model) != operation.family:
+                return Refusal(
+                    "unsuitable",
+                    f"it embeds with {model}, whose vectors cannot stand beside those of "
+                    f"{operation.family}",
+                )
+        return None
+
+    def model_for(self, request: AnyRequest) -> str | None:
+        """Give the model that answers a request."""
+        if request.model:
+            return request.model
+        if isinstance(request, Operation):
+            return self.operation_models.get(type(request), self.model)
+        return self.model
+
+    def embedding_family(self, request: EmbedRequest) -> str | None:
+        """Give the family of the vectors that it would give; ``None`` if it gives none."""
+        if EmbedRequest not in self.operations:
+            return None
+        model = self.model_for(request)
+        return None if model is None else model_family(model)
+
+    def fit(self, request: AnyRequest, provider: str) -> tuple[AnyRequest, str]:
+        """Apply the provider's own limits to a request; give it, and the model to ask.
+
+        Raises:
+            InvalidRequestError: No model is named anywhere.
+        """
+        model = self.model_for(request) or ""
+        if isinstance(request, Operation):
+            if request.needs_model and not model:
+                raise InvalidRequestError(
+                    f"no model is named for {request.what}: name one in the call or in the "
+                    "configuration",
+                    provider=provider,
+                )
+            return request, model
+        if not model:
+            raise InvalidRequestError(
+                "no model is named: set `model` in the configuration or in the call",
+                provider=provider,
+            )
+        cap = self.max_tokens
+        if cap is not None and (request.max_tokens is None or request.max_tokens > cap):
+            request = attrs.evolve(request, max_tokens=cap)
+        return request, model
