@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from trio_llm.chat import Completion, Operation, Request
 from trio_llm.errors import ProviderError
+from trio_llm.wire.anthropic.names import VERSION
+from trio_llm.wire.anthropic.operations import operations_of
 from trio_llm.wire.anthropic.parse import parse_request
 from trio_llm.wire.anthropic.replies import decode_reply
 from trio_llm.wire.anthropic.requests import encode_request
@@ -21,10 +23,17 @@ from trio_llm.wire.quirks import PLAIN, Quirks
 
 
 class Anthropic:
-    """Messages, of the version 2023-06-01.
+    """Messages, of the version 2023-06-01 or of the one that the quirks name.
 
-    Left out, because the dialect lacks it: ``seed``, and ``metadata`` other than
-    ``user``. System messages move to the front, the only place there is for them;
+    From version 2026-10-21 on, ``temperature`` and ``top_p`` are refused here, as
+    the provider would refuse them even at their defaults; reasoning, documents and
+    the shape of an answer are told alike in both. The key goes into ``x-api-key``;
+    a `Quirks.key_header` of ``authorization`` makes it a bearer key.
+
+    Left out, because the dialect lacks it: ``seed``, ``metadata`` other than
+    ``user``, and all of `OutputSchema` but the schema. Audio is refused; a file
+    must be a PDF or a text. System messages move to the front, where all models
+    take them;
     turns of one role that follow each other become one turn. Without a limit
     ``max_tokens`` is 4096. ``reasoning`` is an effort, or a number of tokens as a
     budget, or ``none``. Identifiers of tool calls that other providers made are
@@ -35,11 +44,13 @@ class Anthropic:
 
     def __init__(self, quirks: Quirks = PLAIN) -> None:
         self._quirks = quirks
+        self._version = quirks.version or VERSION
+        self._operations = operations_of(self._version)
 
     @property
     def operations(self) -> Mapping[type[Operation], OperationCodec]:
-        """What else can be asked in it."""
-        return {}
+        """What else can be asked in it: counting of tokens, and models."""
+        return self._operations
 
     def adapted(self, quirks: Quirks, /) -> "Anthropic":
         """Give the same dialect as one provider speaks it."""
@@ -47,13 +58,18 @@ class Anthropic:
 
     def authenticate(self, key: str, /) -> dict[str, str]:
         """Give the headers that carry the key."""
-        return {"x-api-key": key}
+        header = self._quirks.key_header or "x-api-key"
+        if header.lower() == "authorization":
+            return {"authorization": f"Bearer {key}"}
+        return {header: key}
 
     def encode(
         self, request: Request, /, *, model: str, stream: bool, max_tokens: int | None = None
     ) -> Outgoing:
         """Write a request."""
-        return encode_request(request, model=model, stream=stream, max_tokens=max_tokens)
+        return encode_request(
+            request, model=model, stream=stream, max_tokens=max_tokens, version=self._version
+        )
 
     def decode(self, body: bytes, /) -> Completion:
         """Read a whole response of status 200."""

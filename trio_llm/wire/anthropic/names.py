@@ -4,6 +4,8 @@ from trio_llm.chat import FinishReason
 
 DIALECT = "anthropic"
 VERSION = "2023-06-01"
+WITHOUT_SAMPLING = "2026-10-21"
+"""From this version on ``temperature`` and ``top_p`` are refused, whatever their value."""
 
 FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -13,7 +15,11 @@ FINISH: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Stop reasons, in this library's words; ``pause_turn`` and others are unknown to it."""
+"""Stop reasons, in this library's words.
+
+``pause_turn`` (a tool of the provider's own takes long; the turn goes on when it
+is sent back) and others are unknown to it.
+"""
 
 STOP_REASON: dict[FinishReason, str] = {
     "stop": "end_turn",

@@ -2,8 +2,19 @@
 
 from typing import Any
 
-from trio_llm.chat import Image, Message, Part, Reasoning, Text, Tool, ToolCall, ToolResult
+from trio_llm.chat import (
+    Image,
+    Message,
+    OutputSchema,
+    Part,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from trio_llm.errors import InvalidRequestError
+from trio_llm.wire.anthropic.documents import read_document
 from trio_llm.wire.anthropic.names import DIALECT
 from trio_llm.wire.dialect import Incoming
 from trio_llm.wire.fields import (
@@ -39,6 +50,7 @@ def parse_request(body: bytes) -> Incoming:
     for index, item in enumerate(expect_list(fields.pop("messages", None), "messages")):
         messages.extend(_turn(expect_object(item, f"messages[{index}]"), f"messages[{index}]"))
     choice, parallel = _tool_choice(fields.pop("tool_choice", None))
+    output = _output(fields)
     request = build_request(
         messages=messages,
         max_tokens=take_integer(fields, "max_tokens"),
@@ -49,6 +61,7 @@ def parse_request(body: bytes) -> Incoming:
         tool_choice=choice,
         parallel_tool_calls=parallel,
         reasoning=_reasoning(fields),
+        output=output,
         user=_user(fields),
         extra={DIALECT: fields} if fields else {},
     )
@@ -73,6 +86,20 @@ def _tool_choice(value: Any) -> tuple[str | None, bool | None]:
     if kind in ("auto", "none"):
         return kind, parallel
     raise InvalidRequestError(f"tool_choice.type: unknown type {kind!r}")
+
+
+def _output(fields: dict[str, Any]) -> OutputSchema | None:
+    """Take the schema of the answer out of `fields`; on this wire it has no name."""
+    config = dict(as_object(fields.get("output_config")))
+    form = as_object(config.pop("format", None))
+    if form.get("type") != "json_schema":
+        return None
+    schema = expect_object(form.get("schema"), "output_config.format.schema")
+    if config:
+        fields["output_config"] = config
+    else:
+        del fields["output_config"]
+    return OutputSchema("answer", schema)
 
 
 def _reasoning(fields: dict[str, Any]) -> str | None:
@@ -101,12 +128,12 @@ def _user(fields: dict[str, Any]) -> str | None:
     return None if user is None else expect_text(user, "metadata.user_id")
 
 
-def _system(value: Any) -> list[Message]:
+def _system(value: Any, place: str = "system") -> list[Message]:
     if value is None:
         return []
     if type(value) is str:
         return [Message("system", value)] if value else []
-    texts = _texts(value, "system")
+    texts = _texts(value, place)
     return [Message("system", texts)] if texts else []
 
 
@@ -124,6 +151,8 @@ def _turn(fields: dict[str, Any], place: str) -> list[Message]:
     """Read one turn; the tool results of a user's turn become a message of their own."""
     role = expect_text(fields.get("role"), f"{place}.role")
     content = fields.get("content")
+    if role == "system":
+        return _system(content, f"{place}.content")
     if role not in ("user", "assistant"):
         raise InvalidRequestError(f"{place}.role: unknown role")
     if type(content) is str:
@@ -151,6 +180,8 @@ def _user_part(block: dict[str, Any], where: str) -> Part:
         return Text(expect_text(block.get("text"), f"{where}.text"))
     if kind == "image":
         return _image(expect_object(block.get("source"), f"{where}.source"), where)
+    if kind == "document":
+        return read_document(block, where)
     if kind == "tool_result":
         content = block.get("content") or ""
         if type(content) is not str:

@@ -16,7 +16,8 @@ from trio_llm.chat import (
     ToolResult,
 )
 from trio_llm.errors import InvalidRequestError
-from trio_llm.wire.anthropic.names import DIALECT, VERSION
+from trio_llm.wire.anthropic.documents import document_block
+from trio_llm.wire.anthropic.names import DIALECT, VERSION, WITHOUT_SAMPLING
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_base64
 from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
@@ -54,37 +55,72 @@ class _CallNames:
 
 
 def encode_request(
-    request: Request, *, model: str, stream: bool, max_tokens: int | None = None
+    request: Request,
+    *,
+    model: str,
+    stream: bool,
+    max_tokens: int | None = None,
+    version: str = VERSION,
 ) -> Outgoing:
     """Write a request.
 
     Raises:
         InvalidRequestError: The dialect cannot express a part of it.
     """
-    system, messages = _conversation(request)
-    limit = request.max_tokens or max_tokens or _DEFAULT_MAX_TOKENS
-    body: dict[str, Any] = {"model": model, "max_tokens": limit, "messages": messages}
-    if len(system) == 1:
-        body["system"] = system[0]["text"]
-    elif system:
-        body["system"] = system
+    body = conversation_body(request, model)
+    body["max_tokens"] = request.max_tokens or max_tokens or _DEFAULT_MAX_TOKENS
     if stream:
         body["stream"] = True
     optional = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
+        **_sampling(request, version),
         "stop_sequences": list(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
+    body.update(request.extra.get(DIALECT, {}))
+    return Outgoing("/messages", write_body(body), version_header(version))
+
+
+def version_header(version: str) -> dict[str, str]:
+    """Give the header without which the provider answers nothing."""
+    return {"anthropic-version": version}
+
+
+def conversation_body(request: Request, model: str) -> dict[str, Any]:
+    """Give the fields that asking for an answer and counting its input share.
+
+    Raises:
+        InvalidRequestError: The dialect cannot express a part of the conversation.
+    """
+    system, messages = _conversation(request)
+    body: dict[str, Any] = {"model": model, "messages": messages}
+    if len(system) == 1:
+        body["system"] = system[0]["text"]
+    elif system:
+        body["system"] = system
     choice = _tool_choice(request)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if choice is not None:
             body["tool_choice"] = choice
     body.update(_thinking(request.reasoning))
-    body.update(request.extra.get(DIALECT, {}))
-    return Outgoing("/messages", write_body(body), {"anthropic-version": VERSION})
+    if request.output is not None:
+        form = {"type": "json_schema", "schema": dict(request.output.schema)}
+        body["output_config"] = {**body.get("output_config", {}), "format": form}
+    return body
+
+
+def _sampling(request: Request, version: str) -> dict[str, float | None]:
+    fields = {"temperature": request.temperature, "top_p": request.top_p}
+    # Versions are dates, so that they compare as text.
+    if version >= WITHOUT_SAMPLING:
+        for name, value in fields.items():
+            if value is not None:
+                raise InvalidRequestError(
+                    f"{name}: version {version} of this provider's interface takes none, "
+                    f'not even the default; leave it out, or set api_version = "{VERSION}"'
+                )
+    return fields
 
 
 def _thinking(effort: str | None) -> dict[str, Any]:
@@ -153,9 +189,9 @@ def _is_not_result(block: dict[str, Any]) -> bool:
 def _blocks(index: int, message: Message, names: _CallNames) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     for place, part in placed_parts(index, message):
-        if isinstance(part, Audio | File):
-            raise unsupported(place, part)
-        block = _block(part, names)
+        if isinstance(part, Audio):
+            raise unsupported(place, part, "send its transcript as text")
+        block = document_block(part, place) if isinstance(part, File) else _block(part, names)
         if block is not None:
             blocks.append(block)
     return blocks

@@ -9,6 +9,7 @@ from trio_llm.chat import (
     Delta,
     Message,
     Part,
+    Reasoning,
     ReasoningDelta,
     Text,
     TextDelta,
@@ -45,6 +46,10 @@ class _Block:
         if self.kind == "redacted_thinking":
             return redacted_part(self.opaque)
         return ToolCall.parse(self.id, self.name, text) if self.kind == "tool_use" else None
+
+
+def _state_of(part: Reasoning) -> ReasoningDelta:
+    return ReasoningDelta("", part.opaque, part.origin)
 
 
 class MessageDecoder:
@@ -203,12 +208,17 @@ class MessageDecoder:
             self._delta({"index": index, "delta": content}, deltas)
         elif block.kind == "redacted_thinking":
             block.opaque = content.get("data")
+            deltas.append(_state_of(redacted_part(block.opaque)))
 
     def _stop(self, index: Any, deltas: list[Delta]) -> None:
         block = self._blocks.get(index) if type(index) is int else None
-        if block is not None and block.given and not block.pieces:
+        if block is None:
+            return
+        if block.given and not block.pieces:
             # A server that sends the whole input at once.
             self._arguments(block, rewrite(block.given), deltas)
+        elif block.signature:
+            deltas.append(_state_of(thinking_part("", block.signature)))
 
     @staticmethod
     def _arguments(block: _Block, text: str, deltas: list[Delta]) -> None:

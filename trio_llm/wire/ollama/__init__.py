@@ -12,6 +12,7 @@ from trio_llm.wire.dialect import (
     StreamDecoder,
     StreamEncoder,
 )
+from trio_llm.wire.ollama.operations import OPERATIONS
 from trio_llm.wire.ollama.parse import parse_request
 from trio_llm.wire.ollama.replies import ChatDecoder, decode_reply
 from trio_llm.wire.ollama.requests import encode_request
@@ -23,11 +24,12 @@ class Ollama:
     """Ollama's chat, streamed as one JSON object per line.
 
     Left out, because the dialect lacks it: ``user``, ``metadata``,
-    ``parallel_tool_calls``, and ``Tool.strict``. A ``tool_choice`` of ``none``
-    leaves the tools out; one that forces a call is refused, as are pictures by
-    address. ``is_error`` of a tool result becomes words. ``options`` in the
-    request's extra fields are merged with those that are written here. Tool calls
-    without an identifier get ``call_0``, ``call_1``, ... in the order of the reply.
+    ``parallel_tool_calls``, ``Tool.strict``, and all of `OutputSchema` but the
+    schema. A ``tool_choice`` of ``none`` leaves the tools out; one that forces a call
+    is refused, as are pictures by address, audio and files. ``is_error`` of a tool
+    result becomes words. ``options`` in the request's extra fields are merged with
+    those that are written here. Tool calls without an identifier get ``call_0``,
+    ``call_1``, ... in the order of the reply.
     """
 
     name = "ollama"
@@ -37,8 +39,8 @@ class Ollama:
 
     @property
     def operations(self) -> Mapping[type[Operation], OperationCodec]:
-        """What else can be asked in it."""
-        return {}
+        """What else can be asked in it: vectors, and the models that it has."""
+        return OPERATIONS
 
     def adapted(self, quirks: Quirks, /) -> "Ollama":
         """Give the same dialect as one provider speaks it."""

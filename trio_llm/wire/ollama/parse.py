@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from trio_llm.chat import Image, Message, Part, Reasoning, Role, Text, Tool, ToolCall, ToolResult
+from trio_llm.chat import (
+    Image,
+    Message,
+    OutputSchema,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from trio_llm.errors import InvalidRequestError
 from trio_llm.wire.dialect import Incoming
 from trio_llm.wire.fields import (
@@ -56,6 +67,7 @@ def parse_request(body: bytes) -> Incoming:
     seed = take_integer(options, "seed")
     tools = take_tools(fields, _tool)
     reasoning = _think(fields.pop("think", None))
+    output = _format(fields)
     if options:
         fields["options"] = options
     request = build_request(
@@ -67,6 +79,7 @@ def parse_request(body: bytes) -> Incoming:
         seed=seed,
         tools=tools,
         reasoning=reasoning,
+        output=output,
         extra={DIALECT: fields} if fields else {},
     )
     return Incoming(request, model, stream)
@@ -75,6 +88,13 @@ def parse_request(body: bytes) -> Incoming:
 def _tool(item: dict[str, Any], place: str) -> Tool:
     function = expect_object(item.get("function"), f"{place}.function")
     return read_function(function, "parameters", f"{place}.function")
+
+
+def _format(fields: dict[str, Any]) -> OutputSchema | None:
+    """Take a schema out of `fields`, which has no name here; the word ``json`` stays."""
+    if type(fields.get("format")) is not dict:
+        return None
+    return OutputSchema("answer", fields.pop("format"))
 
 
 def _think(value: Any) -> str | None:

@@ -38,6 +38,8 @@ def encode_request(
         raise InvalidRequestError("tool_choice: this dialect cannot force a tool call")
     if request.tools and request.tool_choice != "none":
         body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.output is not None:
+        body["format"] = dict(request.output.schema)
     if request.reasoning is not None:
         body["think"] = _THINK.get(request.reasoning, request.reasoning)
     limit = max_tokens if request.max_tokens is None else request.max_tokens
