@@ -14,10 +14,7 @@ from trio_llm.providers.catalogue import KINDS
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = {"TRIO_LLM_CONFIG", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONWARNINGS"} | {
-    variable
-    for kind in KINDS.values()
-    for variable in (kind.key_variable, *kind.url_variables)
-    if variable is not None
+    variable for kind in KINDS.values() for variable in kind.variables
 }
 """Variables of the environment that would change what a command does."""
 

@@ -12,6 +12,7 @@ from trio_llm.cli.attempts import as_data, attempt_tree, summary
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
+from trio_llm.cli.reading import read_input
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Config, Race, load_config
 from trio_llm.endpoint import Endpoint, to_request
@@ -109,12 +110,12 @@ def _prompt(words: Sequence[str] | None, terminal: Terminal) -> str:
     if words and list(words) != ["-"]:
         text = " ".join(words)
     elif not sys.stdin.isatty():
-        text = sys.stdin.read()
+        text = read_input()
     elif not words:
         return ""
     else:
         terminal.note("type the prompt; an end of file (Ctrl-D) ends it")
-        text = sys.stdin.read()
+        text = read_input()
     text.encode()  # where Python lets any byte in, it becomes a surrogate that no provider takes
     return text
 

@@ -132,6 +132,8 @@ def _settings_of(provider: ResolvedProvider) -> dict[str, Any]:
         "model": provider.model,
         "models": sorted(provider.models),
         "base_url": provider.base_url,
+        "dialect": provider.dialect,
+        "api_version": provider.quirks.version,
         "api_key_env": variable,
         "enabled": settings.enabled,
         "priority": settings.priority,
@@ -141,6 +143,7 @@ def _settings_of(provider: ResolvedProvider) -> dict[str, Any]:
         "timeouts": attrs.asdict(settings.timeouts),
         "retry": attrs.asdict(settings.retry),
         "cooldown": attrs.asdict(settings.cooldown),
+        "errors": {cls.__name__: attrs.asdict(blame) for cls, blame in provider.blames.items()},
         "capabilities": sorted(capability.value for capability in provider.capabilities),
         # The values of headers and options, and a proxy's address, may hold a secret.
         "headers": sorted(settings.headers),

@@ -43,7 +43,7 @@ def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
 
 def key_state(provider: ResolvedProvider, environ: Mapping[str, str]) -> tuple[str | None, bool]:
     """Give the variable that holds a provider's key, and whether it is set."""
-    variable = provider.settings.api_key_env or provider.kind.key_variable
+    variable = provider.key_variable
     if variable is None:
         return None, False
     return shown_variable(variable), bool(environ.get(variable, "").strip())

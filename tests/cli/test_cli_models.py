@@ -1,0 +1,110 @@
+"""``trio-llm models``: what there is, and the models of a local server."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cli_runs import Cli, at_a_terminal, read_rest
+from tests.cli.ollama_server import ollama_server
+
+
+@pytest.fixture
+def den(tmp_path: Path) -> Generator[str, None, None]:
+    """Write a configuration with a local server that runs, and a simulated provider."""
+    with ollama_server() as address:
+        path = tmp_path / "den.toml"
+        path.write_text(
+            f'[providers.den]\nkind = "ollama"\nbase_url = "{address}"\n'
+            '[providers.sim]\nkind = "simulated"\n'
+        )
+        yield str(path)
+
+
+def test_the_models_of_every_provider(cli: Cli, den: str) -> None:
+    """The table has the provider, the model and what is known of it."""
+    said = cli("models", "list", "-c", den)
+    assert said.code == 0, said.err
+    assert "llama3.2:latest" in said.out
+    assert "simulated" in said.out
+    assert "prices in US dollars per million tokens" in said.out
+
+
+def test_the_models_of_one_provider_as_json(cli: Cli, den: str) -> None:
+    """With a name only that provider is asked; --json has every field."""
+    said = cli("models", "list", "den", "-c", den, "--json")
+    found = json.loads(said.out)
+    assert found["errors"] == {}
+    (model,) = found["models"]
+    assert (model["id"], model["provider"]) == ("llama3.2:latest", "den")
+    assert model["size"] == 2_019_393_189
+    assert model["price"] is None
+
+
+def test_models_that_can_do_something(cli: Cli, den: str) -> None:
+    """With --capability only models are shown that are known to have it."""
+    said = cli("models", "list", "den", "-c", den, "--capability", "moderation", "--json")
+    assert said.code == 0
+    assert json.loads(said.out)["models"] == []
+
+
+def test_a_provider_that_fails_hides_no_other(cli: Cli, den: str) -> None:
+    """Its error is said; the lists of the others are shown, and the exit code is 1."""
+    path = Path(den)
+    path.write_text(
+        path.read_text() + '[providers.gone]\nkind = "ollama"\nbase_url = "http://127.0.0.1:9"\n'
+    )
+    said = cli("models", "list", "-c", den)
+    assert said.code == 1
+    assert "llama3.2:latest" in said.out
+    assert "gone" in said.err
+
+
+def test_pull_show_and_remove(cli: Cli, den: str) -> None:
+    """A model is fetched, shown with its context window and abilities, and deleted."""
+    pulled = cli("models", "pull", "qwen3:4b", "-c", den)
+    assert pulled.code == 0, pulled.err
+    assert "pulling manifest" in pulled.err
+    assert pulled.err.splitlines()[-1] == "✓ qwen3:4b is at den"
+    shown = cli("models", "show", "qwen3:4b", "-c", den)
+    assert "131072" in shown.out
+    assert "tools" in shown.out
+    removed = cli("models", "rm", "qwen3:4b", "-c", den)
+    assert removed.code == 0
+    assert removed.err.splitlines()[-1] == "✓ qwen3:4b is gone from den"
+    again = cli("models", "rm", "qwen3:4b", "-c", den)
+    assert again.code == 1
+    assert "not found" in again.err
+
+
+def test_a_pull_that_fails(cli: Cli, den: str) -> None:
+    """An error inside the stream of a pull is said in the server's words."""
+    said = cli("models", "pull", "nothing", "-c", den)
+    assert said.code == 1
+    assert "file does not exist" in said.err
+
+
+def test_a_bar_for_each_layer(den: str, environment: dict[str, str]) -> None:
+    """At a terminal each layer of a pull has a bar with its bytes."""
+    command, terminal = at_a_terminal(
+        ["models", "pull", "qwen3:4b", "-c", den], environment | {"COLUMNS": "100"}
+    )
+    seen = read_rest(terminal).decode()
+    assert command.wait(20) == 0
+    assert "0123456789ab" in seen
+    assert "400/400 bytes" in seen
+
+
+def test_which_server_must_be_clear(cli: Cli, tmp_path: Path, den: str) -> None:
+    """Without a local server, or with two, the remedy is said and nothing is asked."""
+    none = tmp_path / "none.toml"
+    none.write_text('[providers.sim]\nkind = "simulated"\n')
+    said = cli("models", "pull", "x", "-c", str(none))
+    assert said.code == 2
+    assert "no provider of the kind ollama" in said.err
+    two = Path(den)
+    two.write_text(two.read_text() + '[providers.lair]\nkind = "ollama"\n')
+    said = cli("models", "pull", "x", "-c", den)
+    assert said.code == 2
+    assert "name one with --via" in said.err

@@ -1,0 +1,117 @@
+"""``trio-llm compare``: one question to several providers, their answers side by side."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import trio
+import typer
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from trio_llm.chat import Message, Reply
+from trio_llm.cli.amounts import dollars
+from trio_llm.cli.attempts import as_data, seconds
+from trio_llm.cli.exits import ExitCode, finish
+from trio_llm.cli.live import redrawn
+from trio_llm.cli.notices import say_if_simulated
+from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
+from trio_llm.cli.terminal import Terminal, printable
+from trio_llm.config import load_config
+from trio_llm.endpoint import to_request
+from trio_llm.errors import LLMError
+from trio_llm.operations.prices import cost_of
+from trio_llm.runtime import open_runtime
+
+EPILOG = examples(
+    'trio-llm compare "What is an actor?"',
+    'trio-llm compare --providers openai,anthropic "What is an actor?"',
+    'trio-llm compare --json "What is an actor?" | jq "map_values(.latency)"',
+)
+
+
+def compare(
+    context: typer.Context,
+    words: Annotated[
+        list[str], typer.Argument(metavar="PROMPT", help="The question.", show_default=False)
+    ],
+    config: ConfigPath = None,
+    providers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Ask these providers or balancers; without it, every provider that is enabled.",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="At most so many tokens of answer.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Instructions that come before the prompt.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask several providers at once; one that fails harms no other.
+
+    Exit code 1 if any fails.
+    """
+    terminal = Terminal()
+    names = [name.strip() for name in (providers or "").split(",") if name.strip()]
+
+    async def command() -> ExitCode:
+        messages = [] if system is None else [Message("system", system)]
+        prompt = [*messages, Message("user", " ".join(words))]
+        request = to_request(prompt, {"max_tokens": max_tokens})
+        loaded = load_config(config)
+        say_if_simulated(loaded, config, terminal)
+        async with open_runtime(loaded) as runtime:
+            kinds = {status.name: status.kind for status in runtime.status()}
+            began = trio.current_time()
+            spinner = Spinner("dots")
+
+            def picture() -> Spinner:
+                spinner.update(text=f"waiting, {trio.current_time() - began:.1f} s")
+                return spinner
+
+            async with redrawn(terminal.err, picture, live=terminal.live, transient=True):
+                found = await runtime.compare(request, providers=names or None)
+        if as_json:
+            terminal.document({name: _as_data(found[name], kinds) for name in found})
+        else:
+            terminal.table(comparison(found, kinds))
+        failed = any(isinstance(outcome, LLMError) for outcome in found.values())
+        return ExitCode.FAILED if failed else ExitCode.OK
+
+    finish(command, terminal, debug=debug_of(context))
+
+
+def _as_data(outcome: Reply | LLMError, kinds: Mapping[str, str]) -> dict[str, Any]:
+    if isinstance(outcome, LLMError):
+        return {"error": {"class": type(outcome).__name__, "message": str(outcome)}}
+    cost = cost_of(outcome, kinds)
+    return {**as_data(outcome), "cost": None if cost is None else str(cost)}
+
+
+def comparison(found: Mapping[str, Reply | LLMError], kinds: Mapping[str, str]) -> Table:
+    """Give one row for each that was asked."""
+    table = Table(show_lines=True)
+    table.add_column("name", style="bold")
+    table.add_column("latency", justify="right")
+    table.add_column("tokens", justify="right")
+    table.add_column("cost", justify="right")
+    table.add_column("answer, or what went wrong", overflow="fold")
+    for name, outcome in found.items():
+        if isinstance(outcome, LLMError):
+            said = printable(str(outcome)).removeprefix(f"{name}: ")
+            failure = Text.assemble((said, "red"), (f" [{type(outcome).__name__}]", "dim"))
+            table.add_row(name, "", "", "", failure)
+            continue
+        cost = cost_of(outcome, kinds)
+        table.add_row(
+            Text.assemble((name, "bold"), (f"\n{printable(outcome.model)}", "dim")),
+            seconds(outcome.latency),
+            str(outcome.usage.output_tokens),
+            "" if cost is None else dollars(cost),
+            Text(printable(outcome.text)),
+        )
+    return table
