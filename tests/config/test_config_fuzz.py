@@ -33,7 +33,11 @@ SOUND: dict[str, Any] = {
             "headers": {"x-team": "lab"},
             "proxy": "http://proxy:3128",
             "verify": True,
+            "dialect": "openai_chat",
+            "api_version": "2024-10-21",
+            "errors": {"RateLimitError": {"charges": True, "retries": False}},
         },
+        "d": {"kind": "groq", "api_key_envs": ["LAB_KEY", "LAB_KEY_2"]},
         "c": {
             "kind": "custom",
             "class": "tests.config.config_fixture_classes:Echo",
@@ -62,7 +66,7 @@ LISTED: dict[str, Any] = {
     ],
     "manager": {"fallback_enabled": True},
 }
-ENVIRON = {"LAB_KEY": "k"}
+ENVIRON = {"LAB_KEY": "k", "LAB_KEY_2": "k2"}
 
 words = st.sampled_from(
     ["a", "spread", "top", "race", "simulated", "kind", "members", "chat", "é/"]

@@ -307,6 +307,7 @@ def test_starter_loads_with_every_comment_taken_off(tmp_path: Path) -> None:
         for line in starter_toml().splitlines()
     ]
     path = written(tmp_path / "trio-llm.toml", "\n".join(lines))
-    config = load_config(path, {"OPENAI_API_KEY": "k", "HOUSE_API_KEY": "k"})
-    assert {"openai", "local", "house"} <= set(config.providers)
+    variables = ("OPENAI_API_KEY", "HOUSE_API_KEY", "GROQ_KEY_1", "GROQ_KEY_2")
+    config = load_config(path, dict.fromkeys(variables, "k"))
+    assert {"openai", "keys", "local", "house"} <= set(config.providers)
     assert "spread" in config.balancers

@@ -55,6 +55,12 @@ wired = st.builds(
     headers=st.dictionaries(st.sampled_from(["x-a", "x-b"]), st.sampled_from(["1", "two"])),
     proxy=st.none() | st.just("http://proxy:3128"),
     verify=st.booleans(),
+    dialect=st.none() | st.sampled_from(["anthropic", "ollama"]),
+    api_version=st.none() | st.just("2024-10-21"),
+    errors=st.dictionaries(
+        st.sampled_from(["RateLimitError", "ServerError"]),
+        st.dictionaries(st.sampled_from(["charges", "falls_through"]), st.booleans()),
+    ),
 )
 providers = simulated | wired
 

@@ -4,17 +4,22 @@ An invalid request or a refused content never cools a provider, and neither does
 caller's cancellation or a lost race.
 """
 
+from typing import Any
+
+import attrs
 import pytest
 import trio
 
 from tests.guarantees.scenes import Cast
 from trio_llm import (
+    AllProvidersFailed,
     AuthenticationError,
     Config,
     ConnectionFailedError,
     ContentFilterError,
     ContextLengthError,
     CooldownSettings,
+    Fallback,
     InvalidRequestError,
     LLMError,
     MalformedResponseError,
@@ -28,10 +33,12 @@ from trio_llm import (
     QuotaExceededError,
     Race,
     RateLimitError,
+    Retry,
     Runtime,
     ServerError,
     StreamInterruptedError,
 )
+from trio_llm.policy.blame import CONFIGURABLE, row_of
 from trio_llm.testing import Answers, Crashes, Fails, Stalls, World, explore, run, seeds
 
 CHARGED: tuple[type[ProviderError], ...] = (
@@ -187,5 +194,160 @@ def test_a_crashing_actor_charges_the_job_that_broke_it_only() -> None:
                 for _ in range(4):
                     nursery.start_soon(_fail, llm)
             assert llm.status()[0].failures == 1
+
+    run(scenario)
+
+
+def _own(name: str, **words: bool) -> dict[str, Any]:
+    """Give the setting that changes one row."""
+    return {"errors": {name: words}}
+
+
+@pytest.mark.parametrize("name", list(CONFIGURABLE))
+def test_each_provider_can_have_rows_of_its_own(name: str) -> None:
+    """Every class can be made to charge, or not, at one provider and not at its neighbour."""
+
+    async def scenario(world: World) -> None:
+        cast, row = Cast(), row_of(name)
+        error = CONFIGURABLE[name]
+        turned = cast.provider(
+            "a",
+            Fails(error),
+            cooldown=TWO_STRIKES,
+            **_own(name, charges=not row.charges, cools=False),
+        )
+        plain = cast.provider("b", Fails(error), cooldown=TWO_STRIKES)
+        async with world.open(Config({"a": turned, "b": plain}, default="a")) as llm:
+            for provider in ("a", "b"):
+                with pytest.raises(error):
+                    await llm.provider(provider).generate("hello")
+            failures = {status.name: status.failures for status in llm.status()}
+            assert failures == {"a": int(not row.charges), "b": int(row.charges)}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("name", list(CONFIGURABLE))
+def test_balancers_see_the_rows_of_the_provider_that_failed(name: str) -> None:
+    """Whether a call falls through is decided by the member's own row, however deep it is."""
+
+    async def scenario(world: World) -> None:
+        for falls in (True, False):
+            cast = Cast()
+            member = cast.provider(
+                "a", Fails(CONFIGURABLE[name]), **_own(name, falls_through=falls)
+            )
+            inner = Fallback((member, cast.provider("b", Answers("inner"))), name="inner")
+            outer = Fallback((inner, cast.provider("c", Answers("outer"))), name="outer")
+            async with world.open(Config(default=outer)) as llm:
+                if falls:
+                    assert (await llm.generate("hello")).text == "inner"
+                    continue
+                with pytest.raises(CONFIGURABLE[name]) as caught:
+                    await llm.generate("hello")
+                assert caught.value.provider == "a"
+                assert cast.scripts["b"].started == cast.scripts["c"].started == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("name", list(CONFIGURABLE))
+def test_retries_follow_the_rows_of_the_provider(name: str) -> None:
+    """A class can be retried at one provider, or not, against the general table."""
+
+    async def scenario(world: World) -> None:
+        for retries in (True, False):
+            cast = Cast()
+            member = cast.provider(
+                "a",
+                [Fails(CONFIGURABLE[name]), Answers("second")],
+                retry=Retry(attempts=1),
+                **_own(name, retries=retries, cools=False),
+            )
+            async with world.open(Config(default=member)) as llm:
+                if retries:
+                    assert (await llm.generate("hello")).text == "second"
+                else:
+                    await _fail(llm)
+            assert cast.scripts["a"].started == 1 + retries
+
+    run(scenario)
+
+
+def test_a_class_can_be_made_to_cool_at_once() -> None:
+    """One failure is then enough for a rest, and for a rate limit it can be made not to be."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        quick = cast.provider("a", Fails(), cooldown=TWO_STRIKES, **_own("ServerError", cools=True))
+        calm = cast.provider(
+            "b",
+            Fails(RateLimitError),
+            cooldown=TWO_STRIKES,
+            **_own("RateLimitError", cools=False),
+        )
+        async with world.open(Config({"a": quick, "b": calm}, default="a")) as llm:
+            for provider in ("a", "b"):
+                with pytest.raises(ProviderError):
+                    await llm.provider(provider).generate("hello")
+            states = {status.name: status.state for status in llm.status()}
+            assert states == {"a": "cooling", "b": "ready"}
+
+    run(scenario)
+
+
+def test_the_own_rows_hold_for_a_crash_too() -> None:
+    """Jobs that an actor takes with it when it crashes are judged by the same rows."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        script = (Crashes(after=1.0, actor=True), Stalls())
+        member = cast.provider("a", script, **_own("ProviderCrashedError", falls_through=False))
+        tree = Fallback((member, cast.provider("b", Answers())), name="tree")
+        ends: list[type[BaseException]] = []
+
+        async def caller() -> None:
+            try:
+                await llm.generate("hello")
+            except LLMError as error:
+                ends.append(type(error))
+
+        async with world.open(Config(default=tree)) as llm, trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(caller)
+        assert ends == [ProviderCrashedError] * 3
+        assert cast.scripts["b"].started == 0
+
+    run(scenario)
+
+
+def test_an_error_that_is_raised_again_elsewhere_is_judged_anew() -> None:
+    """What one provider's rows said of an error does not go with it to another provider."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        error = ContextLengthError("too long", provider="elsewhere")
+        error.blame = attrs.evolve(row_of("ContextLengthError"), falls_through=True)
+        member = cast.provider("a", Fails(error))
+        tree = Fallback((member, cast.provider("b", Answers())), name="tree")
+        async with world.open(Config(default=tree)) as llm:
+            with pytest.raises(ContextLengthError):
+                await llm.generate("hello")
+        assert error.blame.falls_through
+
+    run(scenario)
+
+
+def test_a_whole_group_still_falls_through() -> None:
+    """A nested balancer all of whose members failed is passed by, whatever their rows say."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        inner = Race((cast.provider("a", Fails()), cast.provider("b", Fails())), name="inner")
+        outer = Fallback((inner, cast.provider("c", Fails())), name="outer")
+        async with world.open(Config(default=outer)) as llm:
+            with pytest.raises(AllProvidersFailed) as caught:
+                await llm.generate("hello")
+        assert [error.provider for error in caught.value.errors] == ["a", "b", "c"]
 
     run(scenario)

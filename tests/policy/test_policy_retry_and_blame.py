@@ -7,8 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_llm import errors
-from trio_llm.errors import LLMError, ProviderError, RateLimitError, ServerError
-from trio_llm.policy import Blame, backoff, blame, blame_for
+from trio_llm.errors import (
+    ConnectionFailedError,
+    ContextLengthError,
+    LLMError,
+    ProviderError,
+    ProviderUnavailableError,
+    RateLimitError,
+    ServerError,
+    StaleConnectionError,
+)
+from trio_llm.policy import Blame, backoff, blame, blame_for, own_blame
+from trio_llm.policy.blame import CONFIGURABLE, row_of
 
 
 @given(
@@ -77,3 +87,36 @@ def test_an_unknown_error_is_the_providers() -> None:
     assert blame_for(LLMError("any")) == unknown
     assert blame_for(KeyError("any")) == unknown
     assert blame_for(ServerError("any")) != unknown
+
+
+def test_every_row_but_one_can_be_configured() -> None:
+    """Only an error without any attempt has nothing that could follow otherwise."""
+    assert set(CONFIGURABLE) == set(_printed()) - {ProviderUnavailableError.__name__}
+    for name, cls in CONFIGURABLE.items():
+        assert row_of(name) == _printed()[name] == blame_for(cls("any"))
+
+
+def test_what_is_written_on_an_error_goes_before_the_table() -> None:
+    """The provider that raised it has judged it already, and its copies say the same."""
+    error = ContextLengthError("too long")
+    assert not blame_for(error).falls_through
+    error.blame = Blame(charges=False, cools=False, falls_through=True, retries=False)
+    assert blame_for(error) == blame_for(error.copy()) == error.blame
+    assert blame_for(ContextLengthError("too long")) != error.blame
+
+
+def test_an_own_row_holds_for_the_class_and_those_below_it() -> None:
+    """A nearer row of the general table goes before an own row for a farther base."""
+    mine = Blame(charges=False, cools=True, falls_through=False, retries=False)
+
+    class MyError(RateLimitError):
+        pass
+
+    own: dict[type[ProviderError], Blame] = {RateLimitError: mine, ConnectionFailedError: mine}
+    assert own_blame(RateLimitError("any"), own) == mine
+    assert own_blame(MyError("any"), own) == mine
+    assert own_blame(StaleConnectionError("any"), own) == mine
+    assert own_blame(ServerError("any"), own) is None
+    assert own_blame(ServerError("any"), {ProviderError: mine}) is None
+    assert own_blame(ProviderError("any"), {ProviderError: mine}) == mine
+    assert own_blame(ServerError("any"), {}) is None

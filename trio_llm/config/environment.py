@@ -21,14 +21,15 @@ def simulated_config() -> Config:
 def config_from_environment(environ: Mapping[str, str]) -> Config:
     """Give one provider for every kind that the environment sets up.
 
-    That is every kind whose key variable is set, and Ollama when OLLAMA_URL or
-    OLLAMA_HOST is; several are asked one after the other, in the order of the
-    catalogue. With none, `simulated_config`.
+    That is every kind of which a key variable is set, and what its URL needs
+    besides (CLOUDFLARE_ACCOUNT_ID, AZURE_OPENAI_ENDPOINT), and Ollama when OLLAMA_URL
+    or OLLAMA_HOST is; of two kinds with the same key, the first. Several are asked
+    one after the other, in the order of the catalogue. With none, `simulated_config`.
     """
     providers = {
         kind.name: Provider(kind.name)
         for kind in KINDS.values()
-        if (kind.key_variable is not None and environ.get(kind.key_variable, "").strip())
-        or url_from_environment(kind, environ) is not None
+        if kind.from_environment
+        and (kind.set_up(environ) or url_from_environment(kind, environ) is not None)
     }
     return Config(providers=providers) if providers else simulated_config()

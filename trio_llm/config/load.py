@@ -113,11 +113,11 @@ def load_config(
             may be in it); the path of a TOML file, or of a JSON file in the same
             shape or with a list of providers (``type``, ``default_model``,
             ``timeout`` and a ``manager``; since the words for capabilities of that
-            form cannot say *tools*, *vision* or *structured output*, those that
-            the kind has are added to a list with *chat* in it); or ``None`` for
-            the environment alone: every kind whose key variable is set and
-            Ollama when OLLAMA_URL or OLLAMA_HOST is, one after the other; with
-            none of them simulated providers, and `Config.simulated` is true.
+            form cannot say *tools*, *vision*, *structured output*, or sound and files
+            as input, those that the kind has are added to a list with *chat* in it);
+            or ``None`` for the environment alone: every kind of which a key variable
+            is set and Ollama when OLLAMA_URL or OLLAMA_HOST is, one after the other;
+            with none of them simulated providers, and `Config.simulated` is true.
         environ: The environment variables; ``None`` means those of the process.
 
     Raises:

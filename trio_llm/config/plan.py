@@ -9,7 +9,10 @@ from trio_llm.config.schema import Balancer, KeySource, Provider
 from trio_llm.config.secret import Secret
 from trio_llm.config.settings import Simulation
 from trio_llm.config.tree import Config
+from trio_llm.errors import ProviderError
+from trio_llm.policy import Blame
 from trio_llm.providers.catalogue import Kind
+from trio_llm.wire import Quirks
 
 
 @attrs.frozen
@@ -21,12 +24,17 @@ class ResolvedProvider:
         kind: Its entry in the catalogue.
         model: The model to ask for; ``None`` only for the kind ``custom``.
         models: Every model that it is known to serve, that one included.
+        dialect: Its wire format, by name; ``None`` when it runs in this process.
+        quirks: In what it differs from its dialect.
         base_url: Where it is, without a slash at the end; ``None`` when it runs
             in this process.
         key: Its key, or an async callable that gives one; ``None`` when there is
             none.
+        key_variable: The environment variable that holds its key, or would; ``None``
+            when there is none to be read.
         capabilities: What it can be asked to do.
         operation_models: The models of the operations that `model` does not do.
+        blames: Its own rows of the table of errors.
         custom: The class or instance behind the kind ``custom``.
         simulation: How it behaves when it is of the kind ``simulated``.
         settings: The provider as it was written.
@@ -36,10 +44,14 @@ class ResolvedProvider:
     kind: Kind
     model: str | None
     models: frozenset[str]
+    dialect: str | None
+    quirks: Quirks
     base_url: str | None
     key: Secret | KeySource | None
+    key_variable: str | None
     capabilities: frozenset[Capability]
     operation_models: Mapping[type[Operation], str]
+    blames: Mapping[type[ProviderError], Blame]
     custom: object
     simulation: Simulation
     settings: Provider
@@ -55,7 +67,10 @@ class ResolvedBalancer:
         weights: The weight of each of them; equal ones where the strategy has none.
         primary: For a fallback, the member that is tried first.
         height: 1 over a balancer of providers, and one more over each balancer.
-        settings: The balancer as it was written.
+        settings: The balancer as it was written; for one that stands for a provider
+            with several keys, as it would be.
+        passes_on: Whether a load balance passes a call on that failed at a member, as
+            it does where the members are the keys of one provider.
     """
 
     name: str
@@ -64,6 +79,7 @@ class ResolvedBalancer:
     primary: str
     height: int
     settings: Balancer
+    passes_on: bool = False
 
 
 @attrs.frozen
@@ -71,8 +87,10 @@ class Plan:
     """What the runtime builds.
 
     Attributes:
-        providers: Every provider by name, those that are not enabled included.
-        balancers: Every balancer by name.
+        providers: Every provider by name, those that are not enabled included; one
+            with several keys is as many, ``name-1`` and so on.
+        balancers: Every balancer by name, those included that stand for a provider
+            with several keys.
         order: All names, members before the balancers that ask them.
         default: The name of the provider or balancer that is asked by default.
         config: The configuration as it was written.

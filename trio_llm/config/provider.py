@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 
 from trio_llm.chat import Capability, EmbedRequest, ModerateRequest, Operation
+from trio_llm.config.blames import resolve_blames
 from trio_llm.config.custom import find_custom
 from trio_llm.config.faults import Faults
 from trio_llm.config.plan import ResolvedProvider
@@ -16,8 +18,20 @@ from trio_llm.config.secret import Secret
 from trio_llm.config.settings import Simulation
 from trio_llm.config.shapes import is_base_url, key_problem, shown_variable
 from trio_llm.providers.catalogue import KINDS, Kind
+from trio_llm.wire import DIALECTS, Quirks
 
-_WIRE_ONLY: Final = ("base_url", "api_key_env", "api_key", "headers", "proxy", "verify")
+_WIRE_ONLY: Final = (
+    "base_url",
+    "api_key_env",
+    "api_key_envs",
+    "api_key",
+    "dialect",
+    "api_version",
+    "headers",
+    "proxy",
+    "verify",
+)
+_VERSIONED_DIALECTS: Final = frozenset({"anthropic"})
 _ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - it is replaced, not listened on
 
 
@@ -86,12 +100,37 @@ class _Resolution:
             names += ("cls", "options")
         if kind.name != "simulated":
             names += ("simulation",)
+        if not (kind.versioned or self.dialect(kind) in _VERSIONED_DIALECTS):
+            names += ("api_version",)
+        if not self.does(kind, EmbedRequest):
+            names += ("embedding_model",)
+        if not self.does(kind, ModerateRequest):
+            names += ("moderation_model",)
         for field in attrs.fields(Provider):
             if field.name in names and getattr(provider, field.name) != getattr(blank, field.name):
                 self.faults.add(
                     self.at(key_of(field)),
                     f"a provider of the kind {kind.name} has no use for it; leave it out",
                 )
+
+    def dialect(self, kind: Kind) -> str | None:
+        return None if kind.in_process else self.provider.dialect or kind.dialect
+
+    def quirks(self, kind: Kind, base_url: str | None) -> Quirks:
+        quirks, version = kind.quirks_at(base_url), self.provider.api_version
+        return quirks if version is None else attrs.evolve(quirks, version=version)
+
+    def capabilities(self, kind: Kind) -> frozenset[Capability]:
+        words = self.provider.capabilities
+        if words is None:
+            return kind.capabilities
+        return frozenset(word for word in words if isinstance(word, Capability))
+
+    def does(self, kind: Kind, operation: type[Operation]) -> bool:
+        """Whether it offers an operation, and its dialect can ask for it."""
+        dialect = DIALECTS.get(self.dialect(kind) or "")
+        spoken = dialect is None or operation in dialect.operations
+        return spoken and operation.needs <= self.capabilities(kind)
 
     def base_url(self, kind: Kind) -> str | None:
         given = self.provider.base_url
@@ -102,6 +141,7 @@ class _Resolution:
         moved = url_from_environment(kind, self.environ)
         if moved is not None:
             variable, url = moved
+            url += urlsplit(kind.dialect_urls.get(self.dialect(kind) or "", "")).path
             problem = is_base_url(url)
             if problem is not None:
                 self.faults.add(self.at("base_url"), f"environment variable {variable}: {problem}")
@@ -110,17 +150,36 @@ class _Resolution:
             self.faults.add(
                 self.at("base_url"), f"missing; the kind {kind.name} needs the server's URL"
             )
-        return kind.base_url
+        if not (kind.url_parts and self.provider.enabled):
+            return kind.url_in(self.dialect(kind))
+        filled, problems = kind.fill(self.dialect(kind), self.environ)
+        flaw = None if filled is None else is_base_url(filled)
+        if flaw is not None:
+            variables = ", ".join(name for p in kind.url_parts.values() for name in p.variables)
+            problems.append(f"environment variable {variables}: {flaw}")
+        for problem in problems:
+            self.faults.add(self.at("base_url"), problem)
+        return filled
 
     def key(self, kind: Kind) -> Secret | KeySource | None:
         provider = self.provider
-        if kind.in_process or not (self.sound("api_key") and self.sound("api_key_env")):
+        if kind.in_process or any(
+            self.faults.touch(self.at(place))
+            for place in ("api_key", "api_key_env", "api_key_envs")
+        ):
             return None
+        given = [
+            name
+            for name in ("api_key_env", "api_key_envs", "api_key")
+            if getattr(provider, name) not in (None, ())
+        ]
+        if len(given) > 1:
+            self.faults.add(self.at(given[-1]), f"given together with {given[0]}; give one")
         if provider.api_key is not None:
-            if provider.api_key_env is not None:
-                self.faults.add(self.at("api_key"), "given together with api_key_env; give one")
             return provider.api_key
-        variable = provider.api_key_env or kind.key_variable
+        if provider.api_key_envs:
+            return None
+        variable = self.key_variable(kind)
         value = "" if variable is None else self.environ.get(variable, "").strip()
         if value:
             problem = key_problem(value)
@@ -131,8 +190,14 @@ class _Resolution:
                 )
             return Secret(value)
         if provider.enabled and (kind.key_required or provider.api_key_env is not None):
+            several = () if provider.api_key_env else kind.key_variables[1:]
             if variable is None:
                 problem = "missing; name the environment variable that holds the key"
+            elif several:
+                problem = (
+                    f"none of the environment variables {', '.join(kind.key_variables)} is "
+                    "set; export one or set api_key_env"
+                )
             else:
                 problem = (
                     f"environment variable {shown_variable(variable)} is not set; "
@@ -140,6 +205,9 @@ class _Resolution:
                 )
             self.faults.add(self.at("api_key_env"), problem)
         return None
+
+    def key_variable(self, kind: Kind) -> str | None:
+        return self.provider.api_key_env or kind.key_variable(self.environ)
 
     def model(self, kind: Kind) -> str | None:
         model = self.provider.model or kind.default_model
@@ -182,18 +250,20 @@ def resolve_provider(
         return None
     work.unread(kind)
     model = work.model(kind)
-    words = work.provider.capabilities
+    base_url = work.base_url(kind)
     return ResolvedProvider(
         name=name,
         kind=kind,
         model=model,
         models=frozenset(word for word in (model, *work.provider.models) if word is not None),
-        base_url=work.base_url(kind),
+        dialect=work.dialect(kind),
+        quirks=work.quirks(kind, base_url),
+        base_url=base_url,
         key=work.key(kind),
-        capabilities=kind.capabilities
-        if words is None
-        else frozenset(word for word in words if isinstance(word, Capability)),
+        key_variable=work.key_variable(kind),
+        capabilities=work.capabilities(kind),
         operation_models=work.operation_models(kind),
+        blames=resolve_blames(work.provider.errors, work.at("errors"), faults),
         custom=work.custom(kind),
         simulation=work.provider.simulation or Simulation(),
         settings=provider,

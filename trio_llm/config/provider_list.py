@@ -10,8 +10,9 @@
 timeout. ``fallback_enabled`` makes the default a fallback over all providers,
 ``load_balancing`` a round robin over them (which passes a failed call on as
 well); with neither the first provider is the default. Its ten words for
-capabilities cannot say *tools*, *vision* or *structured output*, so a list that
-has *chat* in it is taken not to deny what its kind can do of those.
+capabilities cannot say *tools*, *vision*, *structured output*, or sound and files as
+input, so a list that has *chat* in it is taken not to deny what its kind can do of
+those.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,13 @@ from trio_llm.providers.catalogue import KINDS
 
 _MANAGER: Final = ("fallback_enabled", "load_balancing")
 _RENAMED: Final = {"type": "kind", "default_model": "model"}
-_UNSPEAKABLE: Final = (Capability.TOOLS, Capability.VISION, Capability.STRUCTURED_OUTPUT)
+_UNSPEAKABLE: Final = (
+    Capability.TOOLS,
+    Capability.VISION,
+    Capability.STRUCTURED_OUTPUT,
+    Capability.AUDIO_INPUT,
+    Capability.FILE_INPUT,
+)
 
 
 def is_provider_list(table: Mapping[str, Any]) -> bool:

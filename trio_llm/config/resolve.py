@@ -13,6 +13,7 @@ from trio_llm.config.plan import Plan, ResolvedBalancer, ResolvedProvider
 from trio_llm.config.provider import resolve_provider
 from trio_llm.config.rules import faults_of, is_table, under
 from trio_llm.config.schema import BALANCERS, Fallback, Provider
+from trio_llm.config.several_keys import KeyRing, split_keys
 from trio_llm.config.tree import Config
 
 
@@ -75,19 +76,29 @@ class _Check:
         default = self._default(membership)
         named = self.census.places
         providers: dict[str, ResolvedProvider] = {}
+        rings: dict[str, KeyRing] = {}
         for name, place in named.items():
             if isinstance(place.node, Provider):
                 if place.key is not None and place.path.startswith("balancers."):
                     continue
                 resolved = resolve_provider(name, place.path, place.node, self.environ, self.faults)
-                if resolved is not None:
+                if resolved is None:
+                    continue
+                if self._has_several_keys(resolved, place.path):
+                    rings[name] = split_keys(
+                        resolved, place.path, self.environ, self.census, self.faults
+                    )
+                    providers |= rings[name].members
+                else:
                     providers[name] = resolved
             else:
                 membership.add(name, place)
         self._look_at_default(default, membership)
         order = membership.order()
-        heights: dict[str, int] = {}
-        balancers: dict[str, ResolvedBalancer] = {}
+        balancers: dict[str, ResolvedBalancer] = {
+            name: ring.balancer for name, ring in rings.items()
+        }
+        heights = {name: balancer.height for name, balancer in balancers.items()}
         if self.faults.lines:
             return None
         for name in order:
@@ -97,8 +108,20 @@ class _Check:
                 heights[name] = balancers[name].height
         if default is None:
             return None
+        whole_order = tuple(
+            each
+            for name in order
+            for each in (*(rings[name].members if name in rings else ()), name)
+        )
         return Plan(
-            MappingProxyType(providers), MappingProxyType(balancers), order, default, config
+            MappingProxyType(providers), MappingProxyType(balancers), whole_order, default, config
+        )
+
+    def _has_several_keys(self, resolved: ResolvedProvider, path: str) -> bool:
+        sound = not self.faults.touch(under(path, "api_key_envs"))
+        enabled = resolved.settings.enabled is not False
+        return bool(
+            enabled and sound and not resolved.kind.in_process and resolved.settings.api_key_envs
         )
 
     def _default(self, membership: Membership) -> str | None:

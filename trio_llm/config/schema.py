@@ -6,17 +6,22 @@ them at once, so that one error lists every fault.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, TypeAlias, cast
-from urllib.parse import urlsplit
 
 import attrs
 
 from trio_llm.chat import Capability
-from trio_llm.config import rules, shapes
+from trio_llm.config import rules, shapes, shown
 from trio_llm.config.secret import Secret
 from trio_llm.config.settings import CooldownSettings, Retry, Simulation, Timeouts
+from trio_llm.policy import Blame
+from trio_llm.wire import DIALECTS
 
 KeySource: TypeAlias = Callable[[], Awaitable[str]]
-"""An async callable that gives a key; asked before each attempt."""
+"""An async callable that gives a key; asked before each attempt.
+
+What it raises is shown by the name of its class alone, as an `AuthenticationError`;
+a `ProviderError` is passed on as it is.
+"""
 
 _CAPABILITIES: Final = {capability.value: capability for capability in Capability}
 _ORDER: Final = {capability: rank for rank, capability in enumerate(Capability)}
@@ -33,6 +38,18 @@ def _to_key(value: "str | Secret | KeySource | None") -> "Secret | KeySource | N
 
 def _to_headers(value: Mapping[str, str]) -> Mapping[str, str]:
     return rules.to_table(value)
+
+
+def _to_errors(value: "Mapping[str, Blame | Mapping[str, bool]]") -> Mapping[str, Any]:
+    # A row is kept as a table, so that what was loaded from a file equals it.
+    return (
+        {
+            name: attrs.asdict(row) if isinstance(row, Blame) else rules.to_table(row)
+            for name, row in value.items()
+        }
+        if rules.is_table(value)
+        else value
+    )
 
 
 def _to_weights(value: Mapping[str, float]) -> Mapping[str, float]:
@@ -61,29 +78,6 @@ def _is_member(value: object) -> str | None:
     return rules.expected("a name or a table", value)
 
 
-def _show_names(value: object) -> str:
-    if not isinstance(value, Mapping):
-        return f"<{type(value).__name__}>"
-    return "{" + ", ".join(f"{key!r}: ..." for key in cast("Mapping[object, object]", value)) + "}"
-
-
-def _show_url(value: object) -> str:
-    try:
-        hidden = not isinstance(value, str) or "@" in urlsplit(value).netloc
-    except ValueError:
-        hidden = True
-    return "None" if value is None else "<hidden>" if hidden else repr(value)
-
-
-def _show_key(value: object) -> str:
-    return "None" if value is None else "<hidden>"
-
-
-def _show_variable(value: object) -> str:
-    named = isinstance(value, str) and shapes.shown_variable(value) == value
-    return repr(value) if named or value is None else "<hidden>"
-
-
 @attrs.frozen
 class Provider:
     """One provider: who is asked, how often, how long.
@@ -95,7 +89,15 @@ class Provider:
         base_url: Where it is; ``None`` means where the kind says.
         api_key_env: The environment variable that holds its key; ``None`` means
             the kind's own.
+        api_key_envs: Environment variables with several keys of it. It then becomes
+            one provider for each, ``name-1`` and so on, each with places and health
+            of its own, under a load balancer that bears its name: a call goes to the
+            next key in turn, and on to another one if that fails.
         api_key: The key itself, or an async callable that gives it. In code only.
+        dialect: Its wire format, where it is not that of its kind; see
+            `trio_llm.wire.DIALECTS`.
+        api_version: The version of its interface, for Azure and Anthropic; ``None``
+            means the dialect's own.
         embedding_model: The model that embeds; ``None`` means the kind's own.
         moderation_model: The model that moderates; ``None`` means the kind's own.
         enabled: Whether it is used at all.
@@ -109,6 +111,9 @@ class Provider:
         timeouts: How long each phase may take.
         retry: Further attempts on this provider.
         cooldown: When it rests after failures.
+        errors: What follows from its errors, where that is not what the table in
+            `trio_llm.policy.blame` says: by the name of the class, a `Blame`, or those
+            of ``charges``, ``cools``, ``falls_through`` and ``retries`` that differ.
         headers: Further HTTP headers for every request.
         proxy: The URL of an HTTP proxy; ``None`` leaves it to the environment.
         verify: Whether certificates are checked, or a file of those to trust.
@@ -122,17 +127,30 @@ class Provider:
     name: str | None = attrs.field(default=None, metadata=rules.text(optional=True))
     model: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
     base_url: str | None = attrs.field(
-        default=None, kw_only=True, repr=_show_url, metadata=rules.custom(shapes.is_base_url)
+        default=None, kw_only=True, repr=shown.url, metadata=rules.custom(shapes.is_base_url)
     )
     api_key_env: str | None = attrs.field(
-        default=None, kw_only=True, repr=_show_variable, metadata=rules.custom(shapes.is_variable)
+        default=None, kw_only=True, repr=shown.variable, metadata=rules.custom(shapes.is_variable)
+    )
+    api_key_envs: tuple[str, ...] = attrs.field(
+        default=(),
+        kw_only=True,
+        converter=_to_tuple,
+        repr=shown.variables,
+        metadata=rules.custom(shapes.is_list, items=shapes.is_listed_variable),
     )
     api_key: Secret | KeySource | None = attrs.field(
         default=None,
         kw_only=True,
         converter=_to_key,
-        repr=_show_key,
+        repr=shown.key,
         metadata=rules.custom(shapes.is_key),
+    )
+    dialect: str | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.choice(DIALECTS, "dialect", optional=True)
+    )
+    api_version: str | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.custom(shapes.is_version)
     )
     embedding_model: str | None = attrs.field(
         default=None, kw_only=True, metadata=rules.text(optional=True)
@@ -166,15 +184,21 @@ class Provider:
     cooldown: CooldownSettings = attrs.field(
         factory=CooldownSettings, kw_only=True, metadata=rules.record(CooldownSettings)
     )
+    errors: Mapping[str, Blame | Mapping[str, bool]] = attrs.field(
+        factory=dict[str, "Blame | Mapping[str, bool]"],
+        kw_only=True,
+        converter=_to_errors,
+        metadata=rules.custom(shapes.is_errors),
+    )
     headers: Mapping[str, str] = attrs.field(
         factory=dict[str, str],
         kw_only=True,
         converter=_to_headers,
-        repr=_show_names,
+        repr=shown.names,
         metadata=rules.custom(shapes.is_headers, items=shapes.is_header_value),
     )
     proxy: str | None = attrs.field(
-        default=None, kw_only=True, repr=_show_url, metadata=rules.custom(shapes.is_proxy)
+        default=None, kw_only=True, repr=shown.url, metadata=rules.custom(shapes.is_proxy)
     )
     verify: bool | str = attrs.field(
         default=True, kw_only=True, metadata=rules.custom(shapes.is_verify)
@@ -184,7 +208,7 @@ class Provider:
         factory=dict[str, Any],
         kw_only=True,
         converter=rules.to_table,
-        repr=_show_names,
+        repr=shown.names,
         metadata=rules.custom(shapes.is_options),
     )
     simulation: Simulation | None = attrs.field(

@@ -15,6 +15,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of R
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _KEY_HEADERS: Final = frozenset(("authorization", "x-api-key", "api-key", "x-goog-api-key"))
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _PLAINLY_A_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]{1,24})+")
 
 
@@ -27,6 +28,13 @@ def is_variable(value: object) -> str | None:
     if not _VARIABLE.fullmatch(value):
         return "not the name of an environment variable; give the name, not the key itself"
     return None
+
+
+def is_listed_variable(value: object) -> str | None:
+    """Demand the name of an environment variable in a list of such."""
+    if value is None:
+        return expected("the name of an environment variable", value)
+    return is_variable(value)
 
 
 def shown_variable(name: str) -> str:
@@ -73,6 +81,15 @@ def url_problem(value: object, schemes: tuple[str, ...] = ("http", "https")) -> 
     if parts.scheme not in schemes or not host or re.search(r"[\s\x00-\x1f]", value):
         return f"malformed URL; give one such as {schemes[-1]}://host:8080/v1"
     return None
+
+
+def is_version(value: object) -> str | None:
+    """Demand a version that a header and a query can carry."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return expected("a string", value)
+    return None if _VERSION.fullmatch(value) else "no version; give one such as 2024-10-21"
 
 
 def is_base_url(value: object) -> str | None:
@@ -160,6 +177,11 @@ def is_options(value: object) -> str | None:
     if not all(isinstance(key, str) for key in cast("Mapping[Any, object]", value)):
         return "a key in it is no string"
     return None
+
+
+def is_errors(value: object) -> str | None:
+    """Demand a table; its rows are looked at one by one."""
+    return None if isinstance(value, Mapping) else expected("a table of error classes", value)
 
 
 def is_members(value: object) -> str | None:

@@ -25,13 +25,19 @@ simulation = { latency = 0.6 }
 
 # A real one. Its key comes from the environment, never from this file.
 # [providers.openai]
-# kind = "openai"                    # or anthropic, openrouter, groq, mistral, ...
+# kind = "openai"                    # or anthropic, gemini, openrouter, groq, mistral, ...
 # model = "gpt-4o-mini"
 # api_key_env = "OPENAI_API_KEY"     # this is what the kind reads anyway
 # max_concurrency = 16               # how many requests at once
 # timeouts = { connect = 5, first_token = 30, idle = 30, total = 600 }    # seconds
 # retry = { attempts = 2, base_delay = 0.5, max_delay = 8 }
 # cooldown = { initial = 5, maximum = 300, after_failures = 3 }
+# errors = { ContextLengthError = { falls_through = true } }    # where it differs from the rule
+
+# One with several keys: each has its own places and health, and calls take turns.
+# [providers.keys]
+# kind = "groq"
+# api_key_envs = ["GROQ_KEY_1", "GROQ_KEY_2"]
 
 # A model on this machine.
 # [providers.local]

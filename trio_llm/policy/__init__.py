@@ -1,7 +1,8 @@
 """Pure state machines: time and randomness are arguments, nothing here waits."""
 
-from trio_llm.policy.blame import Blame as Blame
+from trio_llm.errors import Blame as Blame
 from trio_llm.policy.blame import blame_for as blame_for
+from trio_llm.policy.blame import own_blame as own_blame
 from trio_llm.policy.budget import RetryBudget as RetryBudget
 from trio_llm.policy.cooldown import Cooldown as Cooldown
 from trio_llm.policy.limits import TimeLimits as TimeLimits

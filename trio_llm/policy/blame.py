@@ -21,12 +21,20 @@ InvalidRequestError          no       no      no            no
 ContextLengthError           no       no      no            no
 ContentFilterError           no       no      no            no
 ===========================  =======  ======  ============  =====
+
+A provider may have rows of its own: ``errors`` in its configuration. What an error
+of it then means is written on the error (`ProviderError.blame`), so that every
+balancer above it sees the same. A `StaleConnectionError` goes by the row of
+`ConnectionFailedError`, except that it is never charged: it says nothing of health.
 """
 
-import attrs
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from trio_llm.errors import (
     AuthenticationError,
+    Blame,
     ConnectionFailedError,
     ContentFilterError,
     ContextLengthError,
@@ -36,6 +44,7 @@ from trio_llm.errors import (
     OverloadedError,
     PermissionDeniedError,
     ProviderCrashedError,
+    ProviderError,
     ProviderTimeoutError,
     ProviderUnavailableError,
     QuotaExceededError,
@@ -44,25 +53,7 @@ from trio_llm.errors import (
     StreamInterruptedError,
 )
 
-
-@attrs.frozen
-class Blame:
-    """What an error class means for the provider and for the call.
-
-    Attributes:
-        charges: It counts against the provider's health.
-        cools: It starts a cooldown at once, not only after several.
-        falls_through: A balancer tries its next member.
-        retries: The same provider may be asked again.
-    """
-
-    charges: bool
-    cools: bool
-    falls_through: bool
-    retries: bool
-
-
-_TABLE: dict[type[BaseException], Blame] = {
+_TABLE: Final[dict[type[BaseException], Blame]] = {
     RateLimitError: Blame(charges=False, cools=True, falls_through=True, retries=True),
     OverloadedError: Blame(charges=True, cools=False, falls_through=True, retries=True),
     ServerError: Blame(charges=True, cools=False, falls_through=True, retries=True),
@@ -84,9 +75,51 @@ _TABLE: dict[type[BaseException], Blame] = {
 _UNKNOWN = Blame(charges=True, cools=False, falls_through=True, retries=False)
 
 
+CONFIGURABLE: Final[Mapping[str, type[ProviderError]]] = MappingProxyType(
+    {
+        cls.__name__: cls
+        for cls in _TABLE
+        if issubclass(cls, ProviderError) and cls is not ProviderUnavailableError
+    }
+)
+"""The rows that the configuration of a provider may change, by name.
+
+All but `ProviderUnavailableError`: there was no attempt, so the provider has done
+nothing that anybody could judge otherwise.
+"""
+
+
 def blame_for(error: BaseException) -> Blame:
-    """Look an error's class up in the table, or the nearest of its bases."""
+    """Give what follows from an error.
+
+    The configuration of its provider has the first word, then the row of its class,
+    or of the nearest of its bases.
+    """
+    if isinstance(error, ProviderError) and error.blame is not None:
+        return error.blame
     for cls in type(error).__mro__:
         if cls in _TABLE:
             return _TABLE[cls]
     return _UNKNOWN
+
+
+def row_of(name: str) -> Blame:
+    """Give the row of a class in the table, by the name of the class.
+
+    Raises:
+        KeyError: It has none that a configuration may change.
+    """
+    return _TABLE[CONFIGURABLE[name]]
+
+
+def own_blame(error: ProviderError, own: Mapping[type[ProviderError], Blame]) -> Blame | None:
+    """Give what one provider's own rows say of an error; ``None`` if nothing.
+
+    A row of the general table for a nearer base goes before an own row for a farther.
+    """
+    for cls in type(error).__mro__:
+        if cls in own:
+            return own[cls]
+        if cls in _TABLE:
+            return None
+    return None

@@ -1,176 +1,303 @@
 """The kinds of provider, as data: one entry is all that a further one needs.
 
-Addresses and names of key variables are those of the vendors' documentation.
+Addresses and names of key variables are those of the vendors' documentation, and so
+are the limits, each with its source beside it.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import attrs
-
 from trio_llm.chat import Capability
-from trio_llm.wire.quirks import PLAIN, Quirks
-
-CONVERSATION: Final = frozenset(
-    {
-        Capability.TEXT_GENERATION,
-        Capability.CHAT,
-        Capability.CODE_GENERATION,
-        Capability.TRANSLATION,
-        Capability.SUMMARIZATION,
-        Capability.TOOLS,
-        Capability.VISION,
-        Capability.STRUCTURED_OUTPUT,
-    }
-)
-"""What a model that one talks to is taken to do unless the configuration says less."""
+from trio_llm.providers.kind import CONVERSATION as CONVERSATION
+from trio_llm.providers.kind import DocumentedLimits as DocumentedLimits
+from trio_llm.providers.kind import Kind as Kind
+from trio_llm.providers.kind import UrlPart as UrlPart
+from trio_llm.wire import presets
 
 CUSTOM_METHOD: Final = "generate"
 """The one async method that a class of the kind ``custom`` must have."""
 
+_EMBEDDING: Final = {Capability.EMBEDDING}
+_MODERATION: Final = {Capability.MODERATION}
+_AUDIO: Final = {Capability.AUDIO_INPUT}
+_FILES: Final = {Capability.FILE_INPUT}
+_TEXT_ONLY: Final = CONVERSATION - {Capability.VISION}
 
-@attrs.frozen(kw_only=True)
-class DocumentedLimits:
-    """What a provider's documentation says that it takes in one request.
+# platform.openai.com/docs/api-reference/embeddings: 2,048 texts and 300,000 tokens;
+# .../chat: 4 stop strings.
+_OPENAI_LIMITS: Final = DocumentedLimits(embed_texts=2048, embed_tokens=300_000, stop=4)
 
-    Attributes:
-        embed_texts: Texts of one embedding request.
-        embed_tokens: Tokens of one embedding request; ``None`` means no limit.
-        moderate_texts: Texts of one moderation request.
-        stop: Stop strings; ``None`` means no limit.
-    """
-
-    embed_texts: int = 128
-    embed_tokens: int | None = None
-    moderate_texts: int = 32
-    stop: int | None = None
-
-
-@attrs.frozen
-class Kind:
-    """One kind of provider.
-
-    Attributes:
-        name: The word after ``kind =`` in a configuration.
-        dialect: Its wire format, by name; ``None`` when it runs in this process
-            and there is no wire.
-        base_url: Where it is; ``None`` when the configuration must say.
-        key_variable: The environment variable that holds its key.
-        default_model: The model when the configuration names none; ``None``
-            when it must.
-        key_required: Whether it refuses calls without a key.
-        capabilities: What it can be asked to do.
-        url_variables: Environment variables that move `base_url`, first one wins.
-        embedding_model: The model that embeds when the configuration names none.
-        moderation_model: The model that moderates when the configuration names none.
-        quirks: In what it differs from its dialect.
-        limits: What its documentation says that it takes.
-    """
-
-    name: str
-    dialect: str | None = "openai_chat"
-    base_url: str | None = None
-    key_variable: str | None = None
-    default_model: str | None = None
-    key_required: bool = True
-    capabilities: frozenset[Capability] = CONVERSATION
-    url_variables: tuple[str, ...] = ()
-    embedding_model: str | None = None
-    moderation_model: str | None = None
-    quirks: Quirks = PLAIN
-    limits: DocumentedLimits = DocumentedLimits()
-
-    @property
-    def in_process(self) -> bool:
-        """Whether it answers in this process, without a wire."""
-        return self.dialect is None
-
-
-_ENTRIES: Final = (
+_CLOUD: Final = (
     Kind(
         "openai",
         base_url="https://api.openai.com/v1",
-        key_variable="OPENAI_API_KEY",
+        key_variables=("OPENAI_API_KEY",),
         default_model="gpt-4o-mini",
+        capabilities=CONVERSATION | _EMBEDDING | _MODERATION | _AUDIO | _FILES,
+        embedding_model="text-embedding-3-small",
+        moderation_model="omni-moderation-latest",
+        quirks=presets.OPENAI,
+        limits=_OPENAI_LIMITS,
+    ),
+    # Responses take neither stop strings nor sound. What else OpenAI does, the kind
+    # above does.
+    Kind(
+        "openai_responses",
+        dialect="openai_responses",
+        base_url="https://api.openai.com/v1",
+        key_variables=("OPENAI_API_KEY",),
+        default_model="gpt-4o-mini",
+        capabilities=CONVERSATION | _FILES,
+        quirks=presets.OPENAI,
+        from_environment=False,
     ),
     Kind(
         "anthropic",
         dialect="anthropic",
         base_url="https://api.anthropic.com/v1",
-        key_variable="ANTHROPIC_API_KEY",
+        key_variables=("ANTHROPIC_API_KEY",),
         default_model="claude-haiku-4-5",
+        capabilities=CONVERSATION | _FILES,
+        versioned=True,
+    ),
+    # ai.google.dev/api/embeddings: 100 texts in a batch; .../api/generate-content: 5
+    # stop strings.
+    Kind(
+        "gemini",
+        dialect="gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        default_model="gemini-3.5-flash",
+        capabilities=CONVERSATION | _EMBEDDING | _AUDIO | _FILES,
+        dialect_urls={
+            "openai_chat": "https://generativelanguage.googleapis.com/v1beta/openai",
+        },
+        embedding_model="gemini-embedding-001",
+        limits=DocumentedLimits(embed_texts=100, stop=5),
+    ),
+    # docs.cohere.com/reference/embed: 96 texts; .../reference/chat: 5 stop strings.
+    Kind(
+        "cohere",
+        dialect="cohere",
+        base_url="https://api.cohere.com",
+        key_variables=("COHERE_API_KEY", "CO_API_KEY"),
+        default_model="command-a-03-2025",
+        capabilities=CONVERSATION | _EMBEDDING,
+        dialect_urls={"openai_chat": "https://api.cohere.com/compatibility/v1"},
+        embedding_model="embed-v4.0",
+        limits=DocumentedLimits(embed_texts=96, stop=5),
     ),
     Kind(
         "openrouter",
         base_url="https://openrouter.ai/api/v1",
-        key_variable="OPENROUTER_API_KEY",
+        key_variables=("OPENROUTER_API_KEY",),
         default_model="openai/gpt-4o-mini",
+        capabilities=CONVERSATION | _EMBEDDING | _AUDIO | _FILES,
+        embedding_model="openai/text-embedding-3-small",
+        quirks=presets.OPENROUTER,
     ),
+    # The interface without versions; the path of a deployment has them. A deployment
+    # is named by whoever made it, often like its model. learn.microsoft.com, "Azure
+    # OpenAI quotas and limits": 2,048 texts.
+    Kind(
+        "azure",
+        base_url="{endpoint}/openai/v1",
+        key_variables=("AZURE_OPENAI_API_KEY",),
+        default_model="gpt-4o-mini",
+        capabilities=CONVERSATION | _EMBEDDING | _AUDIO,
+        url_parts={"endpoint": UrlPart(("AZURE_OPENAI_ENDPOINT",), word=False)},
+        embedding_model="text-embedding-3-small",
+        quirks=presets.AZURE,
+        path_quirks={"/openai/deployments/": presets.AZURE_DEPLOYMENT},
+        limits=DocumentedLimits(embed_texts=2048, stop=4),
+        versioned=True,
+    ),
+    # console.groq.com/docs/api-reference: 4 stop strings.
     Kind(
         "groq",
         base_url="https://api.groq.com/openai/v1",
-        key_variable="GROQ_API_KEY",
+        key_variables=("GROQ_API_KEY",),
         default_model="openai/gpt-oss-20b",
+        quirks=presets.GROQ,
+        limits=DocumentedLimits(stop=4),
     ),
+    # Not in its documentation. Clients that tried it out found 256 texts (rig-core)
+    # and 16,000 tokens (langchain-mistralai).
     Kind(
         "mistral",
         base_url="https://api.mistral.ai/v1",
-        key_variable="MISTRAL_API_KEY",
+        key_variables=("MISTRAL_API_KEY",),
         default_model="mistral-small-latest",
+        capabilities=CONVERSATION | _EMBEDDING | _MODERATION | _AUDIO | _FILES,
+        embedding_model="mistral-embed",
+        moderation_model="mistral-moderation-latest",
+        quirks=presets.MISTRAL,
+        limits=DocumentedLimits(embed_texts=256, embed_tokens=16_000),
     ),
+    # api-docs.deepseek.com/api/create-chat-completion: 16 stop strings.
     Kind(
         "deepseek",
         base_url="https://api.deepseek.com",
-        key_variable="DEEPSEEK_API_KEY",
+        key_variables=("DEEPSEEK_API_KEY",),
         default_model="deepseek-v4-flash",
-        capabilities=CONVERSATION - {Capability.VISION},
+        capabilities=_TEXT_ONLY,
+        dialect_urls={"anthropic": "https://api.deepseek.com/anthropic/v1"},
+        quirks=presets.DEEPSEEK,
+        limits=DocumentedLimits(stop=16),
     ),
     Kind(
         "xai",
         base_url="https://api.x.ai/v1",
-        key_variable="XAI_API_KEY",
+        key_variables=("XAI_API_KEY",),
         default_model="grok-4.3",
+        quirks=presets.XAI,
     ),
     Kind(
         "together",
         base_url="https://api.together.xyz/v1",
-        key_variable="TOGETHER_API_KEY",
+        key_variables=("TOGETHER_API_KEY",),
         default_model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        capabilities=CONVERSATION | _EMBEDDING,
+        embedding_model="intfloat/multilingual-e5-large-instruct",
+        quirks=presets.TOGETHER,
+    ),
+    Kind(
+        "fireworks",
+        base_url="https://api.fireworks.ai/inference/v1",
+        key_variables=("FIREWORKS_API_KEY",),
+        default_model="accounts/fireworks/models/gpt-oss-20b",
+        capabilities=CONVERSATION | _EMBEDDING,
+        embedding_model="nomic-ai/nomic-embed-text-v1.5",
+        quirks=presets.FIREWORKS,
+    ),
+    Kind(
+        "perplexity",
+        base_url="https://api.perplexity.ai",
+        key_variables=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        default_model="sonar",
+        capabilities=CONVERSATION - {Capability.TOOLS},
+        dialect_urls={"openai_responses": "https://api.perplexity.ai/v1"},
+        quirks=presets.PERPLEXITY,
     ),
     Kind(
         "nvidia",
         base_url="https://integrate.api.nvidia.com/v1",
-        key_variable="NVIDIA_API_KEY",
+        key_variables=("NVIDIA_API_KEY",),
         default_model="meta/llama-3.1-8b-instruct",
+        capabilities=CONVERSATION | _EMBEDDING,
+        embedding_model="baai/bge-m3",
+        quirks=presets.NVIDIA,
     ),
+    # A batch of 32 is what the embedding server takes unless it is told otherwise
+    # (huggingface.co/docs/text-embeddings-inference, --max-client-batch-size).
     Kind(
         "huggingface",
+        dialect="huggingface",
         base_url="https://router.huggingface.co/v1",
-        key_variable="HF_TOKEN",
+        key_variables=(
+            "HF_TOKEN",
+            "HUGGINGFACE_API_KEY",
+            "HUGGINGFACEHUB_API_TOKEN",
+            "HUGGING_FACE_HUB_TOKEN",
+        ),
         default_model="meta-llama/Llama-3.1-8B-Instruct",
+        capabilities=CONVERSATION | _EMBEDDING,
+        embedding_model="BAAI/bge-m3",
+        quirks=presets.HUGGINGFACE,
+        limits=DocumentedLimits(embed_texts=32),
     ),
+    # developers.cloudflare.com/workers-ai, the schemas of its embedding models: 100
+    # texts.
+    Kind(
+        "cloudflare",
+        base_url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
+        key_variables=("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"),
+        default_model="@cf/meta/llama-3.3-70b-instruct-fp8-fast",
+        capabilities=CONVERSATION | _EMBEDDING,
+        dialect_urls={
+            "cloudflare_run": "https://api.cloudflare.com/client/v4/accounts/{account}/ai",
+        },
+        url_parts={"account": UrlPart(("CLOUDFLARE_ACCOUNT_ID",))},
+        embedding_model="@cf/baai/bge-m3",
+        quirks=presets.CLOUDFLARE,
+        limits=DocumentedLimits(embed_texts=100),
+    ),
+    Kind(
+        "bedrock",
+        base_url="https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
+        key_variables=("AWS_BEARER_TOKEN_BEDROCK",),
+        default_model="openai.gpt-oss-20b-1:0",
+        capabilities=_TEXT_ONLY,
+        url_parts={"region": UrlPart(("AWS_REGION", "AWS_DEFAULT_REGION"), "us-east-1")},
+        quirks=presets.BEDROCK,
+    ),
+)
+
+_OWN: Final = (
     Kind(
         "ollama",
         dialect="ollama",
         base_url="http://localhost:11434",
         default_model="llama3.2",
         key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING,
         url_variables=("OLLAMA_URL", "OLLAMA_HOST"),
+        dialect_urls={
+            "openai_chat": "http://localhost:11434/v1",
+            "openai_responses": "http://localhost:11434/v1",
+            "anthropic": "http://localhost:11434/v1",
+        },
+        embedding_model="nomic-embed-text",
     ),
-    Kind("lmstudio", base_url="http://localhost:1234/v1", key_required=False),
+    Kind(
+        "lmstudio",
+        base_url="http://localhost:1234/v1",
+        key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING,
+        quirks=presets.LMSTUDIO,
+    ),
     # A llama.cpp server has one model loaded and accepts any name for it.
     Kind(
         "llamacpp",
         base_url="http://localhost:8080/v1",
         default_model="default",
         key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING | _AUDIO,
+        quirks=presets.LLAMACPP,
     ),
-    Kind("vllm", base_url="http://localhost:8000/v1", key_required=False),
-    Kind("openai_compatible", key_required=False),
-    Kind("simulated", dialect=None, default_model="simulated", key_required=False),
-    Kind("custom", dialect=None, key_required=False),
+    # Version 0.32 refuses a fifth stop string.
+    Kind(
+        "vllm",
+        base_url="http://localhost:8000/v1",
+        key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING | _AUDIO,
+        quirks=presets.VLLM,
+        limits=DocumentedLimits(stop=4),
+    ),
+    Kind(
+        "openai_compatible",
+        key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING | _AUDIO | _FILES,
+        versioned=True,
+    ),
+    Kind(
+        "simulated",
+        dialect=None,
+        default_model="simulated",
+        key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING | _MODERATION,
+        embedding_model="simulated-embedding",
+        moderation_model="simulated-moderation",
+    ),
+    # What a class of the user's own offers besides a conversation, its methods say.
+    Kind(
+        "custom",
+        dialect=None,
+        key_required=False,
+        capabilities=CONVERSATION | _EMBEDDING | _MODERATION | _AUDIO | _FILES,
+    ),
 )
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ENTRIES})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (*_CLOUD, *_OWN)})
 """Every kind by name; their order is the order of preference of an empty configuration."""
