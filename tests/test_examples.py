@@ -40,6 +40,27 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"asked directly: broken: it is cooling down",
     ),
     "load_balance": (r" large: ", r"medium: ", r" small: "),
+    "several_keys": (
+        r"question 1: fine from lab-1 \(tried lab-1\)",
+        r"question 2: fine from lab-3 \(tried lab-2, lab-3\)",
+        r"question 5: fine from lab-",
+        r"lab-1: ready",
+        r"lab-2: cooling",
+        r"lab-3: ready",
+    ),
+    "tools": (
+        r"Its name\.",
+        r"Oslo: -3\.0",
+        r"Atlantis: KeyError: 'Atlantis' \(KeyError\)",
+        r"2 rounds, 0\.1 s: -3\.0 and 14\.0 degrees",
+        r"user > assistant > tool > assistant$",
+    ),
+    "structured_output": (
+        r"North: Stop\(city='Oslo', nights=2\) after 2 replies",
+        r"so far: {'title': 'So'}",
+        r"so far: .*'nights': 3",
+        r"at last: Journey\(title='South', .*, by_night=True\)$",
+    ),
     "combined": (
         r"on a good day east-1 answers",
         r"reliable > fast > east > east-1: succeeded",
@@ -62,14 +83,36 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"actor: one that acts \[dictionary\]",
         r"monad: This is model, .* \[dictionary: ProviderCrashedError, model\]",
     ),
+    "embeddings": (
+        r"^ ?0\.\d\d  An actor has a mailbox",
+        r"^-0\.\d\d  Bread rises",
+        r"-- 3 vectors of 64, by second",
+        r"-- first: a simulated failure",
+        r"-- stranger: it embeds with another-family, whose vectors cannot stand beside",
+    ),
+    "compare": (
+        r"^brief: Tasks that end\. \(0\.0\d s\)",
+        r"^broken: ServerError: broken: a simulated failure",
+        r"^wordy: Tasks that never outlive",
+        r"as long as the slowest",
+    ),
+    "batch": (
+        r"^prompt 3: InvalidRequestError: the prompt is empty",
+        r"^20 outcomes, no more than 30 were read",
+        r"still in flight: 0$",
+    ),
+    "token_count": (
+        r"counted by the provider: 410 tokens \(exact\)",
+        r"before any answer: 414 tokens \(an estimate\)",
+        r"after some answers: 54\d tokens \(an estimate, lately \d% off\)",
+        r"billed in the end: 546$",
+    ),
 }
 """What each example's output must contain, in this order."""
 
 
 def _environment() -> dict[str, str]:
-    keys = {
-        variable for kind in KINDS.values() for variable in (kind.key_variable, *kind.url_variables)
-    }
+    keys = {variable for kind in KINDS.values() for variable in kind.variables}
     kept = {name: value for name, value in os.environ.items() if name not in keys}
     return kept | {"PYTHONPATH": str(ROOT)}
 

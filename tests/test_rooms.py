@@ -18,9 +18,13 @@ FLOORS = {
     "transport": 3,
     "providers": 4,
     "balancing": 5,
+    "ledger": 5,
     "config": 6,
     "endpoint": 7,
     "streaming": 7,
+    "prompt": 7,
+    "switchboard": 7,
+    "operations": 7,
     "lifecycle": 7,
     "assembly": 7,
     "runtime": 7,
@@ -29,7 +33,16 @@ FLOORS = {
     "__init__": 9,
     "__main__": 10,
 }
-INSIDE_THE_TOP = {"endpoint", "streaming", "lifecycle", "assembly", "runtime"}
+INSIDE_THE_TOP = {
+    "endpoint",
+    "streaming",
+    "prompt",
+    "switchboard",
+    "operations",
+    "lifecycle",
+    "assembly",
+    "runtime",
+}
 
 
 def _imported(tree: ast.AST) -> list[str]:

@@ -13,22 +13,38 @@ from trio_llm._face import show_at
 from trio_llm._version import __version__ as __version__
 from trio_llm.chat import Attempt as Attempt
 from trio_llm.chat import AttemptOutcome as AttemptOutcome
+from trio_llm.chat import Audio as Audio
 from trio_llm.chat import Capability as Capability
 from trio_llm.chat import Completion as Completion
+from trio_llm.chat import CountRequest as CountRequest
+from trio_llm.chat import Embeddings as Embeddings
+from trio_llm.chat import EmbedRequest as EmbedRequest
+from trio_llm.chat import File as File
 from trio_llm.chat import Finished as Finished
 from trio_llm.chat import Image as Image
+from trio_llm.chat import ListModels as ListModels
 from trio_llm.chat import Message as Message
+from trio_llm.chat import ModelInfo as ModelInfo
+from trio_llm.chat import ModerateRequest as ModerateRequest
+from trio_llm.chat import Moderation as Moderation
+from trio_llm.chat import Operation as Operation
+from trio_llm.chat import OperationResult as OperationResult
+from trio_llm.chat import OutputSchema as OutputSchema
+from trio_llm.chat import Price as Price
+from trio_llm.chat import PullProgress as PullProgress
 from trio_llm.chat import Reasoning as Reasoning
 from trio_llm.chat import ReasoningDelta as ReasoningDelta
 from trio_llm.chat import Reply as Reply
 from trio_llm.chat import Request as Request
 from trio_llm.chat import Text as Text
 from trio_llm.chat import TextDelta as TextDelta
+from trio_llm.chat import TokenCount as TokenCount
 from trio_llm.chat import Tool as Tool
 from trio_llm.chat import ToolCall as ToolCall
 from trio_llm.chat import ToolCallDelta as ToolCallDelta
 from trio_llm.chat import ToolResult as ToolResult
 from trio_llm.chat import Usage as Usage
+from trio_llm.chat import Verdict as Verdict
 from trio_llm.config import Config as Config
 from trio_llm.config import CooldownSettings as CooldownSettings
 from trio_llm.config import Fallback as Fallback
@@ -44,6 +60,7 @@ from trio_llm.config import load_config as load_config
 from trio_llm.endpoint import Endpoint as Endpoint
 from trio_llm.errors import AllProvidersFailed as AllProvidersFailed
 from trio_llm.errors import AuthenticationError as AuthenticationError
+from trio_llm.errors import Blame as Blame
 from trio_llm.errors import ConfigError as ConfigError
 from trio_llm.errors import ConnectionFailedError as ConnectionFailedError
 from trio_llm.errors import ContentFilterError as ContentFilterError
@@ -62,6 +79,14 @@ from trio_llm.errors import QuotaExceededError as QuotaExceededError
 from trio_llm.errors import RateLimitError as RateLimitError
 from trio_llm.errors import ServerError as ServerError
 from trio_llm.errors import StreamInterruptedError as StreamInterruptedError
+from trio_llm.errors import StructuredOutputError as StructuredOutputError
+from trio_llm.errors import ToolCallError as ToolCallError
+from trio_llm.errors import ToolRoundsExceededError as ToolRoundsExceededError
+from trio_llm.operations import BatchResults as BatchResults
+from trio_llm.operations import ModelCatalogue as ModelCatalogue
+from trio_llm.operations import PartialStream as PartialStream
+from trio_llm.operations import ToolOutcome as ToolOutcome
+from trio_llm.operations import ToolRun as ToolRun
 from trio_llm.providers.custom import CustomProvider as CustomProvider
 from trio_llm.providers.status import NodeStatistics as NodeStatistics
 from trio_llm.providers.status import ProviderStatus as ProviderStatus
@@ -70,13 +95,17 @@ from trio_llm.runtime import Runtime as Runtime
 from trio_llm.runtime import Statistics as Statistics
 from trio_llm.runtime import open_runtime as open_runtime
 from trio_llm.runtime import run_runtime as run_runtime
+from trio_llm.streaming import PullStream as PullStream
 from trio_llm.streaming import ReplyStream as ReplyStream
 
 __all__ = [
     "AllProvidersFailed",
     "Attempt",
     "AttemptOutcome",
+    "Audio",
     "AuthenticationError",
+    "BatchResults",
+    "Blame",
     "Capability",
     "Completion",
     "Config",
@@ -85,27 +114,43 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthError",
     "CooldownSettings",
+    "CountRequest",
     "CustomProvider",
+    "EmbedRequest",
+    "Embeddings",
     "Endpoint",
     "Fallback",
+    "File",
     "Finished",
     "Health",
     "Image",
     "InvalidRequestError",
     "LLMError",
+    "ListModels",
     "LoadBalance",
     "MalformedResponseError",
     "Message",
+    "ModelCatalogue",
+    "ModelInfo",
     "ModelNotFoundError",
+    "ModerateRequest",
+    "Moderation",
     "NodeStatistics",
+    "Operation",
+    "OperationResult",
+    "OutputSchema",
     "OverloadedError",
+    "PartialStream",
     "PermissionDeniedError",
+    "Price",
     "Provider",
     "ProviderCrashedError",
     "ProviderError",
     "ProviderStatus",
     "ProviderTimeoutError",
     "ProviderUnavailableError",
+    "PullProgress",
+    "PullStream",
     "QuotaExceededError",
     "Race",
     "RateLimitError",
@@ -122,14 +167,21 @@ __all__ = [
     "Simulation",
     "Statistics",
     "StreamInterruptedError",
+    "StructuredOutputError",
     "Text",
     "TextDelta",
     "Timeouts",
+    "TokenCount",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolCallError",
+    "ToolOutcome",
     "ToolResult",
+    "ToolRoundsExceededError",
+    "ToolRun",
     "Usage",
+    "Verdict",
     "__version__",
     "events",
     "load_config",

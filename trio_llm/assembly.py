@@ -16,7 +16,7 @@ from trio_llm.balancing import (
     Strategy,
 )
 from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
-from trio_llm.chat import OPERATIONS
+from trio_llm.chat import OPERATIONS, EmbedRequest, ModerateRequest
 from trio_llm.config import (
     Config,
     Fallback,
@@ -32,9 +32,12 @@ from trio_llm.policy import Cooldown, RetryBudget, TimeLimits
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
+from trio_llm.providers.custom_operations import operations_of
+from trio_llm.providers.estimate import EstimatingBackend
 from trio_llm.providers.lease import Occupancy
-from trio_llm.providers.limits import ProviderLimits
+from trio_llm.providers.limits import BatchLimits, ProviderLimits
 from trio_llm.providers.simulated import SimulatedBackend
+from trio_llm.providers.structured import OutputMode, StructuredBackend
 from trio_llm.providers.timed import TimedBackend
 
 if TYPE_CHECKING:
@@ -113,7 +116,8 @@ def _provider(
 ) -> ProviderActor:
     settings = resolved.settings
     declared = settings.capabilities is not None
-    backend = _backend(resolved, config, around, seed)
+    documented = resolved.kind.limits
+    backend = EstimatingBackend(_backend(resolved, config, around, seed))
     offered = frozenset(kind for kind in OPERATIONS if kind.needs <= resolved.capabilities)
     return ProviderActor(
         resolved.name,
@@ -129,11 +133,17 @@ def _provider(
             capabilities=resolved.capabilities if declared else None,
             operations=offered & backend.operations,
             operation_models=resolved.operation_models,
+            batches={
+                EmbedRequest: BatchLimits(documented.embed_texts, documented.embed_tokens),
+                ModerateRequest: BatchLimits(documented.moderate_texts),
+            },
             max_tokens=settings.max_tokens_per_request,
+            stop=documented.stop,
             retries=settings.retry.attempts,
             base_delay=settings.retry.base_delay,
             max_delay=settings.retry.max_delay,
         ),
+        blames=resolved.blames,
         stream=around.events,
         wall_clock=around.wall_clock,
         retries=around.retries,
@@ -144,18 +154,18 @@ def _provider(
 def _backend(
     resolved: ResolvedProvider, config: Config, around: Surroundings, seed: int
 ) -> Backend:
-    settings, kind = resolved.settings, resolved.kind
+    settings = resolved.settings
     timeouts = settings.timeouts
     limits = TimeLimits(timeouts.connect, timeouts.first_token, timeouts.idle, timeouts.total)
-    if kind.dialect is None or resolved.base_url is None:
-        return TimedBackend(_in_process(resolved, seed), limits)
+    if resolved.dialect is None or resolved.base_url is None:
+        return _shaped(TimedBackend(_in_process(resolved, seed), limits), _own_means(resolved))
     # Imported here: the HTTP library is half of this library's import time.
     from trio_llm.providers.http import HttpBackend, Remote  # noqa: PLC0415
 
     key = resolved.key
     remote = Remote(
         name=resolved.name,
-        dialect=kind.dialect,
+        dialect=resolved.dialect,
         base_url=resolved.base_url,
         key=key.reveal() if isinstance(key, Secret) else key,
         limits=limits,
@@ -163,10 +173,21 @@ def _backend(
         proxy=settings.proxy,
         verify=settings.verify,
         close_deadline=config.close_deadline,
-        quirks=kind.quirks,
+        quirks=resolved.quirks,
         operations=OPERATIONS,
     )
-    return HttpBackend(remote, transport=around.transport, wall_clock=around.wall_clock)
+    backend = HttpBackend(remote, transport=around.transport, wall_clock=around.wall_clock)
+    return _shaped(backend, resolved.quirks.output)
+
+
+def _own_means(resolved: ResolvedProvider) -> OutputMode:
+    """Tell how a provider in this process is asked for a shape: it says so if it has means."""
+    said = getattr(resolved.custom, "structured_output", False)
+    return "native" if resolved.kind.name == "simulated" or said is True else "prompt"
+
+
+def _shaped(backend: Backend, mode: OutputMode) -> Backend:
+    return backend if mode == "native" else StructuredBackend(backend, mode)
 
 
 def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:
@@ -186,10 +207,10 @@ def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:
     custom = resolved.custom
     if isinstance(custom, type):
         options = dict(resolved.settings.options)
-        return CustomBackend(lambda: custom(**options), resolved.model)
+        return CustomBackend(lambda: custom(**options), resolved.model, operations_of(custom))
     if is_backend(custom):
         return custom
-    return CustomBackend(lambda: custom, resolved.model)
+    return CustomBackend(lambda: custom, resolved.model, operations_of(custom))
 
 
 def _balancer(
@@ -224,4 +245,4 @@ def _strategy(resolved: ResolvedBalancer) -> Strategy:
         order = Random()
     else:
         order = RoundRobin()
-    return LoadBalanceStrategy(order)
+    return LoadBalanceStrategy(order, passes_on=resolved.passes_on)

@@ -1,210 +1,37 @@
 """The operations: one request from a caller to a node of the tree, and back."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from itertools import count
-from typing import Any, TypeAlias, TypedDict, Unpack
+from functools import partial
+from typing import TypeVar, Unpack
 
 import attrs
-import trio
 
-from trio_llm import events
-from trio_llm.actors import Envelope, Refused
-from trio_llm.balancing import see_off
+from trio_llm import operations
 from trio_llm.chat import (
-    AnyRequest,
-    Completion,
+    Embeddings,
     EmbedRequest,
     Message,
+    ModelInfo,
+    Moderation,
     Operation,
     OperationResult,
-    OutputSchema,
+    PullModel,
     Reply,
-    Request,
-    Tool,
-    Usage,
+    TokenCount,
 )
-from trio_llm.config.rules import quoted, suggestion
-from trio_llm.errors import ConfigError, InvalidRequestError, LLMError, ProviderCrashedError
-from trio_llm.events import EventStream
-from trio_llm.policy import RetryBudget
-from trio_llm.providers.lease import Refusal
+from trio_llm.errors import LLMError
+from trio_llm.operations import BatchResults, ModelCatalogue, Prompts
+from trio_llm.prompt import CallOptions as CallOptions
+from trio_llm.prompt import EmbedOptions, OperationOptions, to_embed_request, to_moderate_request
+from trio_llm.prompt import Prompt as Prompt
+from trio_llm.prompt import to_request as to_request
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import ProviderStatus
-from trio_llm.providers.visit import Answer, Ask, Call, Visit
-from trio_llm.streaming import ReplyStream
+from trio_llm.streaming import PullStream, ReplyStream
+from trio_llm.switchboard import Switchboard
 
-_NO_USAGE = Usage()
-
-Prompt: TypeAlias = str | Message | Sequence[Message] | Request
-
-
-class CallOptions(TypedDict, total=False):
-    """The options of a call, as `Request` describes them."""
-
-    model: str | None
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    stop: str | Iterable[str] | None
-    seed: int | None
-    tools: Iterable[Tool] | None
-    tool_choice: str | None
-    parallel_tool_calls: bool | None
-    reasoning: str | None
-    output: OutputSchema | None
-    user: str | None
-    metadata: Mapping[str, str] | None
-    prefer: str | None
-    max_attempts: int | None
-    extra: Mapping[str, Mapping[str, Any]] | None
-    tags: Mapping[str, str] | None
-
-
-def to_request(prompt: Prompt, options: CallOptions) -> Request:
-    """Make a request of a prompt and the options of a call.
-
-    Raises:
-        InvalidRequestError: The prompt is empty or no prompt; or an option is unknown
-            or out of range.
-    """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    for name in given:
-        if name not in CallOptions.__annotations__:
-            known = suggestion(name, tuple(CallOptions.__annotations__))
-            raise InvalidRequestError(f"no option named {quoted(name)}; {known}", phase="request")
-    try:
-        if isinstance(prompt, Request):
-            return attrs.evolve(prompt, **given) if given else prompt
-        return Request(messages=prompt, **given)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequestError(str(error.args[0]), phase="request") from error
-
-
-@attrs.define(eq=False)
-class Switchboard:
-    """What every endpoint of one runtime shares.
-
-    Attributes:
-        events: Where records go.
-        close_deadline: Seconds that a cancelled job has to leave.
-        names: Every provider and balancer.
-        max_attempts: The most physical attempts that a call may make, unless it
-            says otherwise.
-        retries: The retry budget of the runtime.
-        overruns: Jobs that were still running after `close_deadline`.
-    """
-
-    events: EventStream
-    close_deadline: float
-    names: frozenset[str]
-    max_attempts: int
-    retries: RetryBudget
-    overruns: int = attrs.field(default=0, init=False)
-    _numbers: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
-
-    def open_call(self, node: Node, request: AnyRequest, *, streaming: bool) -> Ask:
-        """Ask a node, at once or not at all.
-
-        Raises:
-            ProviderUnavailableError: It cannot take the call.
-            ConfigError: `prefer` names nobody.
-        """
-        if request.prefer is not None and request.prefer not in self.names:
-            remedy = suggestion(request.prefer, sorted(self.names))
-            fault = f"prefer: no provider named {quoted(request.prefer)}; {remedy}"
-            raise ConfigError([fault], "call")
-        now = trio.current_time()
-        cap = request.max_attempts or self.max_attempts
-        call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran)
-        self.retries.earn()
-        if self.events.watched:
-            self.events.emit(events.RequestStarted(now, call.number, (node.name,), streaming))
-        lease = node.enqueue(request)
-        if isinstance(lease, Refusal):
-            raise self.finished(call, node, lease.error(node.name))
-        ask: Ask = Envelope(
-            Visit(call, request, (node.name,)), lease, trio.current_effective_deadline()
-        )
-        try:
-            node.post(ask)
-        except Refused as refused:
-            refusal = Refusal(refused.code, f"its mailbox did not take the call: {refused.code}")
-            raise self.finished(call, node, refusal.error(node.name)) from None
-        return ask
-
-    def _overran(self) -> None:
-        self.overruns += 1
-
-    def closing_time(self) -> float:
-        """When a call that is given up now must be gone, on Trio's clock."""
-        return trio.current_time() + self.close_deadline
-
-    def finished(self, call: Call, node: Node, error: LLMError) -> LLMError:
-        """Record that a call failed; give the error, with the attempts."""
-        error.attempts = call.attempts
-        self._record(call, node, "failed", error=type(error).__name__)
-        return error
-
-    def replied(self, call: Call, node: Node, answer: Answer) -> Reply:
-        """Record that a call succeeded; give the reply."""
-        completion = answer.result
-        if not isinstance(completion, Completion):
-            raise TypeError("only a finished answer to a request makes a reply")
-        self._record(call, node, "succeeded", provider=answer.provider)
-        return Reply(
-            message=completion.message,
-            finish_reason=completion.finish_reason,
-            usage=completion.usage or _NO_USAGE,
-            provider=answer.provider,
-            model=completion.model or answer.model,
-            latency=answer.finished - call.started,
-            time_to_first_token=(
-                answer.first_token - call.started if answer.feed is not None else None
-            ),
-            metadata=answer.metadata,
-            attempts=call.attempts,
-            raw=completion.raw,
-        )
-
-    def concluded(self, call: Call, node: Node, answer: Answer) -> OperationResult:
-        """Record that an operation succeeded; give its result."""
-        result = answer.result
-        if not isinstance(result, OperationResult):
-            raise TypeError("only a finished operation has a result")
-        self._record(call, node, "succeeded", provider=answer.provider)
-        return attrs.evolve(
-            result,
-            model=result.model or answer.model or None,
-            provider=answer.provider,
-            latency=answer.finished - call.started,
-            metadata=answer.metadata,
-            attempts=call.attempts,
-        )
-
-    def given_up(self, call: Call, node: Node) -> None:
-        """Record that the caller was cancelled, or left a stream early."""
-        self._record(call, node, "cancelled")
-
-    def _record(
-        self,
-        call: Call,
-        node: Node,
-        outcome: str,
-        *,
-        provider: str | None = None,
-        error: str | None = None,
-    ) -> None:
-        if call.concluded:  # a stream that was left, and is read to its end all the same
-            return
-        call.concluded = True
-        if self.events.watched:
-            now = trio.current_time()
-            self.events.emit(
-                events.RequestFinished(
-                    now, call.number, (node.name,), outcome, now - call.started, provider, error
-                )
-            )
+T = TypeVar("T")
 
 
 class Endpoint:
@@ -239,8 +66,10 @@ class Endpoint:
             AllProvidersFailed: Every member of a balancer failed.
             InvalidRequestError: The prompt or an argument cannot be used.
         """
-        call, answer = await self._answer(to_request(prompt, options))
-        return self._switchboard.replied(call, self._node, answer)
+        board, node = self._switchboard, self._node
+        ask = board.open_call(node, to_request(prompt, options), streaming=False)
+        answer = await board.outcome(node, ask)
+        return board.replied(ask.payload.call, node, answer)
 
     async def perform(self, operation: Operation) -> OperationResult:
         """Do one operation; its result is of the class that belongs to it.
@@ -254,32 +83,10 @@ class Endpoint:
         if isinstance(operation, EmbedRequest) and operation.family is None:
             family = self._node.embedding_family(operation)
             operation = attrs.evolve(operation, family=family)
-        call, answer = await self._answer(operation)
-        return self._switchboard.concluded(call, self._node, answer)
-
-    async def _answer(self, request: AnyRequest) -> tuple[Call, Answer]:
-        """Ask, and wait until nothing of the call runs any more."""
         board, node = self._switchboard, self._node
-        ask = board.open_call(node, request, streaming=False)
-        call = ask.payload.call
-        try:
-            await ask.wait_settled()
-        except trio.Cancelled:
-            if ask.stamp >= trio.current_time():
-                await see_off(ask, node, "the caller was cancelled", board.closing_time())
-                board.given_up(call, node)
-                raise
-            # Decided before the cancellation: the clean-up is bounded, the reply stands,
-            # and the caller meets its cancellation at its own next checkpoint.
-            with trio.CancelScope(shield=True):
-                await ask.wait_settled()
-        except BaseException:
-            await see_off(ask, node, "the caller was interrupted", board.closing_time())
-            board.given_up(call, node)
-            raise
-        if ask.value is not None:
-            return call, ask.value
-        raise board.finished(call, node, _error_of(ask, node))
+        ask = board.open_call(node, operation, streaming=False)
+        answer = await board.outcome(node, ask)
+        return board.concluded(ask.payload.call, node, answer)
 
     @asynccontextmanager
     async def stream(
@@ -298,37 +105,298 @@ class Endpoint:
             StreamInterruptedError: The stream broke; it carries the partial text.
         """
         board, node = self._switchboard, self._node
-        ask = board.open_call(node, to_request(prompt, options), streaming=True)
-        call = ask.payload.call
-        ended = False
+        async with board.streamed(node, to_request(prompt, options)) as (ask, answer):
+            call = ask.payload.call
+            yield ReplyStream(
+                ask, answer, partial(board.replied, call, node), partial(board.finished, call, node)
+            )
 
-        def to_reply(answer: Answer) -> Reply:
-            nonlocal ended
-            ended = True
-            return board.replied(call, node, answer)
+    async def embed(
+        self, texts: str | Iterable[str], **options: Unpack[EmbedOptions]
+    ) -> Embeddings:
+        """Turn texts into vectors, in the order of the texts.
 
-        def failed(error: LLMError) -> LLMError:
-            nonlocal ended
-            ended = True
-            return board.finished(call, node, error)
+        They go in as many requests as the provider's documented limits need, some of
+        them at once. All vectors come from one model family, the one that this node
+        would use first: a fallback asks only members that embed with it.
 
-        try:
-            await ask.wait_decided()
-            if ask.value is None:
-                await ask.wait_settled()
-                raise failed(_error_of(ask, node))
-            yield ReplyStream(ask, ask.value, to_reply, failed)
-        finally:
-            if not ask.settled:
-                await see_off(ask, node, "the caller left the stream", board.closing_time())
-            if not ended:
-                board.given_up(call, node)
+        Args:
+            texts: One text or several, none of them empty.
+            options: `model`, `dimensions`, `purpose`, `user`, `prefer`,
+                `max_attempts` (of each request), `extra` and `tags`, as in
+                `EmbedRequest`.
+
+        Raises:
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: Every member of a balancer failed, or is of another
+                family.
+            InvalidRequestError: The texts or an option cannot be used.
+        """
+        request = to_embed_request(texts, options)
+        return await operations.embed(self._switchboard, self._node, request)
+
+    async def moderate(
+        self, texts: str | Iterable[str], **options: Unpack[OperationOptions]
+    ) -> Moderation:
+        """Have texts judged.
+
+        A result means that every text was judged; whatever goes wrong is raised.
+
+        Args:
+            texts: One text or several, none of them empty.
+            options: `model`, `prefer`, `max_attempts`, `extra` and `tags`.
+
+        Raises:
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: Every member of a balancer failed.
+            InvalidRequestError: The texts or an option cannot be used.
+        """
+        request = to_moderate_request(texts, options)
+        return await operations.moderate(self._switchboard, self._node, request)
+
+    async def count_tokens(self, prompt: Prompt, **options: Unpack[CallOptions]) -> TokenCount:
+        """Count the input tokens of a prompt without sending it to a model.
+
+        Exact where the provider counts; otherwise an estimate, which says so, from the
+        size of the text and from what earlier answers of the same model were billed.
+
+        Args:
+            prompt: As in `generate`.
+            options: As in `generate`.
+
+        Raises:
+            ProviderError: The provider's count failed.
+            InvalidRequestError: The prompt or an argument cannot be used.
+        """
+        request = to_request(prompt, options)
+        return await operations.count_tokens(self._switchboard, self._node, request)
+
+    async def models(self, provider: str | None = None) -> ModelCatalogue:
+        """List models, with capabilities, context window and price as far as known.
+
+        Every enabled provider under this node is asked, all at once. Prices and context
+        windows that the wire does not tell come from the extra ``prices``.
+
+        Args:
+            provider: The name of another provider or balancer, to ask that one.
+
+        Raises:
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: All of several failed; if only some did, their errors
+                are in the result.
+            ConfigError: Nobody bears that name.
+        """
+        board = self._switchboard
+        if provider is None:
+            return await operations.list_models(board, self._leaves(), self.name)
+        node = board.named(provider, "provider")
+        return await operations.list_models(board, unique(node.providers()), node.name)
+
+    async def show_model(self, model: str) -> ModelInfo:
+        """Tell what is known of one model of a provider.
+
+        Raises:
+            ProviderError: The provider failed, or has no such model.
+            InvalidRequestError: This is a balancer.
+        """
+        return await operations.show_model(self._switchboard, self._node, model)
+
+    async def delete_model(self, model: str) -> None:
+        """Have a local server delete a model.
+
+        Raises:
+            ProviderError: The provider failed, has no such model, or manages none.
+            InvalidRequestError: This is a balancer.
+        """
+        await operations.delete_model(self._switchboard, self._node, model)
+
+    @asynccontextmanager
+    async def pull_model(self, model: str) -> AsyncGenerator[PullStream, None]:
+        """Have a local server fetch a model, and follow how far it is.
+
+        The block gives a `PullStream`: iterate it for `PullProgress`. Leaving the block
+        early ends the pull and closes the connection; a later one goes on from there.
+
+        Raises:
+            ProviderError: The provider failed, has no such model, or manages none;
+                also while it is iterated.
+            InvalidRequestError: This is a balancer.
+        """
+        board, node = self._switchboard, self._node
+        operation = operations.managing(node, PullModel, model)
+        async with board.streamed(node, operation) as (ask, answer):
+            call = ask.payload.call
+
+            def failed(error: LLMError) -> LLMError:
+                return board.finished(call, node, operations.behind(error))
+
+            yield PullStream(ask, answer, partial(board.concluded, call, node), failed)
+
+    async def compare(
+        self,
+        prompt: Prompt,
+        *,
+        providers: Sequence[str] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> dict[str, Reply | LLMError]:
+        """Ask several providers the same, all at once, and keep every outcome.
+
+        Args:
+            prompt: As in `generate`.
+            providers: Names of providers or balancers; ``None`` for every enabled
+                provider under this node.
+            options: As in `generate`.
+
+        Returns:
+            By name, in the order given, the reply or the error.
+
+        Raises:
+            ConfigError: Nobody bears one of the names, or `prefer` names nobody.
+            InvalidRequestError: The prompt or an argument cannot be used.
+        """
+        board = self._switchboard
+        request = to_request(prompt, options)
+        if request.prefer is not None:
+            board.named(request.prefer, "prefer")
+        if providers is None:
+            nodes = {node.name: node for node in self._leaves()}
+        else:
+            nodes = operations.named(board, providers)
+        return await operations.compare(board, nodes, request)
+
+    @asynccontextmanager
+    async def batch(
+        self,
+        prompts: Prompts,
+        *,
+        limit: int = 8,
+        ordered: bool = False,
+        **options: Unpack[CallOptions],
+    ) -> AsyncGenerator[BatchResults, None]:
+        """Ask many prompts, at most `limit` at once; every one gets an outcome.
+
+        The block gives an async iterator of ``(index, reply or error)``. Prompts are
+        read as places become free. One that cannot be used is that index's
+        `InvalidRequestError`; an exception of the iterable itself is raised by the
+        iteration, after the outcomes of what was read before it. Leaving the block
+        cancels what is left, and waits until nothing of it runs.
+
+        Args:
+            prompts: Prompts as in `generate`, in any iterable or async iterable.
+            limit: How many calls may be under way.
+            ordered: Whether outcomes come in the order of the prompts; otherwise they
+                come as they finish.
+            options: As in `generate`, for every prompt.
+
+        Raises:
+            InvalidRequestError: An argument cannot be used.
+            ConfigError: `prefer` names nobody.
+        """
+        async with operations.batch(
+            self._switchboard, self._node, prompts, limit=limit, ordered=ordered, options=options
+        ) as results:
+            yield results
+
+    async def generate_as(
+        self,
+        cls: type[T],
+        prompt: Prompt,
+        *,
+        on_reply: Callable[[Reply], None] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> T:
+        """Ask for a value of a Python type.
+
+        The schema of the type goes to the provider by its own means, as a tool that the
+        model must call, or in words. The answer is checked; one that does not fit is
+        sent back once, with its faults.
+
+        Args:
+            cls: An attrs class, a dataclass, a typed dictionary, or a type such as
+                ``list[Item]``; see `OutputSchema.of`.
+            prompt: As for `generate`.
+            on_reply: Is called with each reply: the answer, and the repaired one.
+            options: As for `generate`; ``output`` stands in place of the type's schema.
+
+        Raises:
+            StructuredOutputError: The answer does not fit, or was cut.
+            TypeError: The type cannot be expressed in JSON.
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: Every member of a balancer failed.
+        """
+        request = to_request(prompt, options)
+        return await operations.generate_as(self, cls, request, on_reply=on_reply)
+
+    @asynccontextmanager
+    async def stream_as(
+        self, cls: type[T], prompt: Prompt, **options: Unpack[CallOptions]
+    ) -> AsyncGenerator[operations.PartialStream[T], None]:
+        """Ask for a value of a Python type, and take its parts as they are written.
+
+        The guarantees are those of `stream`; there is no repair, since the parts have
+        been seen.
+
+        Args:
+            cls: As for `generate_as`.
+            prompt: As for `generate`.
+            options: As for `generate_as`.
+
+        Raises:
+            StructuredOutputError: By the iteration: the answer does not fit, or was cut.
+            TypeError: The type cannot be expressed in JSON.
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: Every member of a balancer failed.
+        """
+        async with operations.stream_as(self, cls, to_request(prompt, options)) as stream:
+            yield stream
+
+    async def run_tools(
+        self,
+        prompt: Prompt,
+        *,
+        max_rounds: int = 10,
+        max_concurrency: int = 8,
+        on_error: operations.ToolErrors = "tell",
+        on_message: Callable[[Message], None] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> operations.ToolRun:
+        """Ask, run the tools that the model calls, tell it the results, until it answers.
+
+        The calls of one turn run side by side, and none outlives the turn: when the
+        caller is cancelled, so are they. A ``tool_choice`` that forces a call holds for
+        the first round.
+
+        Args:
+            prompt: As for `generate`.
+            max_rounds: The most times that the model is asked.
+            max_concurrency: The most tools that run at once.
+            on_error: What happens to the error of a tool, to arguments that do not fit,
+                and to a tool that there is not: ``tell`` the model, or ``raise``.
+            on_message: Is called with each message that joins the conversation.
+            options: As for `generate`; ``tools`` are those to run.
+
+        Raises:
+            ToolRoundsExceededError: The model still calls tools after the last round.
+            ToolCallError: With ``raise``: no such tool, or arguments that do not fit.
+            Exception: With ``raise``: what the one tool that failed has raised; an
+                exception group if several have.
+            ProviderError: The one provider asked failed.
+            AllProvidersFailed: Every member of a balancer failed.
+        """
+        return await operations.run_tools(
+            self,
+            to_request(prompt, options),
+            max_rounds=max_rounds,
+            max_concurrency=max_concurrency,
+            on_error=on_error,
+            on_message=on_message,
+        )
+
+    def _leaves(self) -> tuple[Node, ...]:
+        """Give every provider under this node, each once."""
+        return unique(self._node.providers())
 
 
-def _error_of(ask: Ask, node: Node) -> LLMError:
-    error = ask.error
-    if isinstance(error, LLMError):
-        return error
-    crashed = ProviderCrashedError("the call ended without an outcome", provider=node.name)
-    crashed.__cause__ = error
-    return crashed
+def unique(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Give nodes in their order, each once."""
+    return tuple({node.name: node for node in nodes}.values())

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import attrs
+
 if TYPE_CHECKING:
-    from trio_llm.chat import Attempt
+    from trio_llm.chat import Attempt, Message, Reply, ToolCall
 
 
 class LLMError(Exception):
@@ -12,6 +14,23 @@ class LLMError(Exception):
 
     attempts: "tuple[Attempt, ...]" = ()
     """One record per physical attempt of the call that failed."""
+
+
+@attrs.frozen
+class Blame:
+    """What an error means for the provider and for the call.
+
+    Attributes:
+        charges: It counts against the provider's health.
+        cools: It starts a cooldown at once, not only after several.
+        falls_through: A balancer tries its next member.
+        retries: The same provider may be asked again.
+    """
+
+    charges: bool
+    cools: bool
+    falls_through: bool
+    retries: bool
 
 
 class ConfigError(LLMError):
@@ -47,7 +66,11 @@ class ProviderError(LLMError):
         phase: Where it happened: ``connect``, ``first_token``, ``idle``,
             ``total``, ``response``, ``stream``, ...
         elapsed: Seconds from the start of the attempt to the failure.
+        blame: What follows from it, where the configuration of its provider says
+            otherwise than the table in `trio_llm.policy.blame`.
     """
+
+    blame: Blame | None = None
 
     def __init__(
         self,
@@ -185,6 +208,84 @@ class ProviderUnavailableError(ProviderError):
     `code` says why: ``busy``, ``cooling``, ``restarting``, ``draining``, ``down``,
     ``mailbox_full``, ``unsuitable``, ``attempts_spent``.
     """
+
+
+class StructuredOutputError(LLMError):
+    """An answer did not have the shape that was asked for, after the repair if there was one.
+
+    Attributes:
+        message: What is wrong, in words.
+        reason: ``invalid``, ``truncated`` (cut at the limit on output tokens),
+            ``filtered`` (cut by the provider's filter), or ``tool_calls`` (the model
+            called a tool in place of answering).
+        faults: One sentence per fault, each starting with its path.
+        text: The answer.
+        reply: The whole reply.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, faults: Sequence[str], text: str, reply: "Reply"
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.faults = tuple(faults)
+        self.text = text
+        self.reply = reply
+
+    def __str__(self) -> str:
+        return self.message + "".join(f"\n  - {fault}" for fault in self.faults)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _plain, (type(self), self.args), self.__dict__.copy()
+
+
+class ToolCallError(LLMError):
+    """A model called a tool that there is not, or with arguments that do not fit.
+
+    Attributes:
+        message: What is wrong, in words.
+        call: The call.
+        faults: One sentence per fault, each starting with its path.
+    """
+
+    def __init__(self, message: str, *, call: "ToolCall", faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.call = call
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return self.message + "".join(f"\n  - {fault}" for fault in self.faults)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _plain, (type(self), self.args), self.__dict__.copy()
+
+
+class ToolRoundsExceededError(LLMError):
+    """A model still asked for tools when its rounds were used up.
+
+    Attributes:
+        rounds: How many times it was asked.
+        messages: The conversation up to the last results; asking with it goes on.
+        reply: The last reply, whose calls were not run.
+    """
+
+    def __init__(
+        self, message: str, *, rounds: int, messages: "Sequence[Message]", reply: "Reply"
+    ) -> None:
+        super().__init__(message)
+        self.rounds = rounds
+        self.messages = tuple(messages)
+        self.reply = reply
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _plain, (type(self), self.args), self.__dict__.copy()
+
+
+def _plain(cls: type[LLMError], args: tuple[Any, ...]) -> LLMError:
+    """Make an error again whose facts follow, for pickle."""
+    return cls.__new__(cls, *args)
 
 
 class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a fixed public name

@@ -15,11 +15,13 @@ from trio_llm.actors import Supervisor
 from trio_llm.assembly import Surroundings, Tree, build
 from trio_llm.config import Config, check, load_config
 from trio_llm.config.rules import quoted, suggestion
-from trio_llm.endpoint import Endpoint, Switchboard
+from trio_llm.endpoint import Endpoint, unique
 from trio_llm.errors import ConfigError, LLMError
 from trio_llm.events import EventStream, Observer
 from trio_llm.policy import RetryBudget
+from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
+from trio_llm.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from trio_llm.transport import TransportChoice
@@ -95,6 +97,10 @@ class Runtime(Endpoint):
             hint = suggestion(name, sorted(self._tree.nodes))
             raise ConfigError([f"provider: none is named {quoted(name)}; {hint}"], "call")
         return Endpoint(node, self._switchboard)
+
+    def _leaves(self) -> tuple[Node, ...]:
+        """Give every enabled provider, whether or not it stands under the default."""
+        return unique(node for node in self._tree.nodes.values() if not node.height)
 
     def status(self) -> tuple[ProviderStatus, ...]:
         """Give a snapshot of every provider and balancer, members first."""
@@ -177,7 +183,7 @@ async def open_runtime(
     )
     supervisor = Supervisor(tree.cells)
     switchboard = Switchboard(
-        events, loaded.close_deadline, frozenset(tree.nodes), loaded.max_attempts, retries
+        events, loaded.close_deadline, tree.nodes, loaded.max_attempts, retries
     )
     runtime = Runtime(tree, switchboard, loaded)
     left_with: BaseException | None = None

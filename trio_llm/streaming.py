@@ -1,24 +1,33 @@
 """The caller's side of a stream."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import attrs
 import trio
 
-from trio_llm.chat import Delta, Finished, Reply, StreamEvent, TextDelta
+from trio_llm.chat import (
+    Delta,
+    Finished,
+    OperationResult,
+    PullProgress,
+    Reply,
+    StreamEvent,
+    TextDelta,
+)
 from trio_llm.errors import LLMError, ProviderCrashedError
 from trio_llm.providers.visit import Answer, Ask
 
+E = TypeVar("E")
+R = TypeVar("R")
+
 
 @attrs.define(eq=False)
-class ReplyStream:
-    """The events of one reply, as they come.
+class Outlet(Generic[E, R]):
+    """Where the events of one call come out, and after the last of them its result.
 
-    Iterate it for every event, or `text` for the strings alone. It ends in exactly
-    one of three ways: a `Finished` event, an error (`StreamInterruptedError` with the
-    partial text), or the caller's own cancellation. Events that arrived together
-    are given without a checkpoint between them; there is one for each hand-over.
+    Events that arrived together are given without a checkpoint between them; there
+    is one for each hand-over.
 
     Attributes:
         provider: Who answers.
@@ -26,17 +35,67 @@ class ReplyStream:
 
     _ask: Ask
     _answer: Answer
-    _to_reply: Callable[[Answer], Reply]
+    _conclude: Callable[[Answer], R]
     _failed: Callable[[LLMError], LLMError]
-    _batch: list[Delta] = attrs.field(factory=list[Delta], init=False)
+    _batch: list[E] = attrs.field(factory=list[E], init=False)
     _position: int = attrs.field(default=0, init=False)
-    _reply: Reply | None = attrs.field(default=None, init=False)
+    _result: R | None = attrs.field(default=None, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
     @property
     def provider(self) -> str:
         """Who answers."""
         return self._answer.provider
+
+    def _concluded(self) -> R:
+        """Give the result.
+
+        Raises:
+            RuntimeError: The stream has not finished.
+        """
+        if self._result is None:
+            raise RuntimeError("the stream has not finished: iterate it to its end first")
+        return self._result
+
+    async def _more(self) -> bool:
+        """Take the events that have come; false after the last, when the result is known."""
+        feed = self._answer.feed
+        taken = [] if feed is None else await feed.take()
+        # Each kind of call has events of its own, and nothing else in its feed.
+        self._batch = cast("list[E]", taken)
+        if self._batch:
+            self._position = 1
+            return True
+        await self._end()
+        return False
+
+    async def _end(self) -> None:
+        """Everything has been given: wait until nothing runs any more, then conclude.
+
+        The outcome is known, so a deadline that passes during the clean-up, which is
+        bounded, does not take it away.
+        """
+        with trio.CancelScope(shield=True):
+            await self._ask.wait_settled()
+        self._ended = True
+        if self._answer.result is None:
+            raise self._failed(
+                self._answer.error
+                or ProviderCrashedError(
+                    "the stream ended without an outcome", provider=self._answer.provider
+                )
+            )
+        self._result = self._conclude(self._answer)
+
+
+@attrs.define(eq=False)
+class ReplyStream(Outlet[Delta, Reply]):
+    """The events of one reply, as they come.
+
+    Iterate it for every event, or `text` for the strings alone. It ends in exactly
+    one of three ways: a `Finished` event, an error (`StreamInterruptedError` with the
+    partial text), or the caller's own cancellation.
+    """
 
     @property
     def reply(self) -> Reply:
@@ -45,9 +104,7 @@ class ReplyStream:
         Raises:
             RuntimeError: The stream has not finished.
         """
-        if self._reply is None:
-            raise RuntimeError("the stream has not finished: iterate it to its end first")
-        return self._reply
+        return self._concluded()
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self
@@ -59,33 +116,9 @@ class ReplyStream:
             return delta
         if self._ended:
             raise StopAsyncIteration
-        feed = self._answer.feed
-        taken = [] if feed is None else await feed.take()
-        # A conversation's stream carries nothing but its own deltas.
-        self._batch = cast("list[Delta]", taken)
-        if self._batch:
-            self._position = 1
+        if await self._more():
             return self._batch[0]
-        return await self._end()
-
-    async def _end(self) -> Finished:
-        """Everything has been given: wait until nothing runs any more, then conclude.
-
-        The outcome is known, so a deadline that passes during the clean-up, which is
-        bounded, does not take it away.
-        """
-        with trio.CancelScope(shield=True):
-            await self._ask.wait_settled()
-        self._ended = True
-        if self._answer.result is not None:
-            self._reply = self._to_reply(self._answer)
-            return Finished(self._reply)
-        raise self._failed(
-            self._answer.error
-            or ProviderCrashedError(
-                "the stream ended without an outcome", provider=self._answer.provider
-            )
-        )
+        return Finished(self._concluded())
 
     def text(self) -> AsyncIterator[str]:
         """Give the text alone, piece by piece."""
@@ -110,3 +143,29 @@ class _Text:
             if isinstance(event, TextDelta):
                 return event.text
         raise StopAsyncIteration
+
+
+@attrs.define(eq=False)
+class PullStream(Outlet[PullProgress, OperationResult]):
+    """How a pull goes on, step by step; it ends with `result`, or with an error."""
+
+    @property
+    def result(self) -> OperationResult:
+        """What the server said at the end, once the pull has finished.
+
+        Raises:
+            RuntimeError: It has not finished.
+        """
+        return self._concluded()
+
+    def __aiter__(self) -> AsyncIterator[PullProgress]:
+        return self
+
+    async def __anext__(self) -> PullProgress:
+        if self._position < len(self._batch):
+            step = self._batch[self._position]
+            self._position += 1
+            return step
+        if self._ended or not await self._more():
+            raise StopAsyncIteration
+        return self._batch[0]

@@ -32,6 +32,16 @@ def servers(
         yield both
 
 
+@pytest.fixture(scope="session")
+def embedder(
+    model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Server, None, None]:
+    """Start a server that turns texts into vectors."""
+    logs = tmp_path_factory.mktemp("embedder")
+    with started(model, logs, ("embedder",), "embeddings") as (server,):
+        yield server
+
+
 @pytest.fixture
 def mortals(model: Path, tmp_path: Path) -> Generator[list[Server], None, None]:
     """Start two servers that a test may kill."""

@@ -1,7 +1,8 @@
 """A llama.cpp server on a free port, until standard input ends.
 
-Usage: ``python real_llama.py MODEL CONTEXT KEY`` prints its address. Its own file, so
-that the library with the server in it is loaded in the process that can be killed.
+Usage: ``python real_llama.py MODEL CONTEXT KEY PURPOSE`` prints its address; the purpose
+is ``chat`` or ``embeddings``. Its own file, so that the library with the server in it is
+loaded in the process that can be killed.
 """
 
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 SLOTS = 2
 
 
-def serve(model: str, context: int, key: str) -> None:
+def serve(model: str, context: int, key: str, purpose: str) -> None:
     """Serve a model to two clients that know the key, each with a context of its own."""
     xllamacpp: Any = import_module("xllamacpp")  # it has no types
     params = xllamacpp.CommonParams()
@@ -30,6 +31,9 @@ def serve(model: str, context: int, key: str) -> None:
     params.use_jinja = True
     params.ui = False
     params.endpoint_metrics = True
+    if purpose == "embeddings":
+        params.embedding = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(params)
     sys.stdout.write(f"{server.listening_address}\n")
     sys.stdout.flush()
@@ -37,4 +41,4 @@ def serve(model: str, context: int, key: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

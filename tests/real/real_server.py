@@ -145,7 +145,9 @@ def _address_of(process: "subprocess.Popen[str]", log: Path) -> str:
 
 
 @contextmanager
-def started(model: Path, logs: Path, names: tuple[str, ...]) -> Generator[list[Server], None, None]:
+def started(
+    model: Path, logs: Path, names: tuple[str, ...], purpose: str = "chat"
+) -> Generator[list[Server], None, None]:
     """Start servers side by side; all have ended when the block is left."""
     with ExitStack() as cleanup:
         processes: list[tuple[subprocess.Popen[str], Path]] = []
@@ -153,7 +155,7 @@ def started(model: Path, logs: Path, names: tuple[str, ...]) -> Generator[list[S
             log = logs / f"{name}.log"
             process = cleanup.enter_context(
                 subprocess.Popen(  # noqa: S603 - our own program
-                    [sys.executable, str(PROGRAM), str(model), str(CONTEXT), KEY],
+                    [sys.executable, str(PROGRAM), str(model), str(CONTEXT), KEY, purpose],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=cleanup.enter_context(log.open("wb")),

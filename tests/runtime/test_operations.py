@@ -171,9 +171,8 @@ async def test_without_a_key_simulated_providers_answer_and_the_log_says_so(
 ) -> None:
     """`open_runtime()` works on a bare machine, and does not pretend."""
     for kind in KINDS.values():
-        for name in (kind.key_variable, *kind.url_variables):
-            if name is not None:
-                monkeypatch.delenv(name, raising=False)
+        for name in kind.variables:
+            monkeypatch.delenv(name, raising=False)
     with caplog.at_level(logging.WARNING, logger="trio_llm"):
         async with open_runtime() as llm:
             assert llm.config.simulated

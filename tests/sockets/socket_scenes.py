@@ -22,7 +22,13 @@ from trio_llm.testing.upstream import Upstream
 
 KEY = "sk-sockets-0123456789"
 PATIENT = Timeouts(connect=60.0, first_token=600.0, idle=600.0, total=6000.0)
-KINDS = {"openai_chat": "openai_compatible", "anthropic": "anthropic", "ollama": "ollama"}
+KINDS = {
+    "openai_chat": "openai_compatible",
+    "anthropic": "anthropic",
+    "ollama": "ollama",
+    "cohere": "cohere",
+    "gemini": "gemini",
+}
 
 _ENDED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 

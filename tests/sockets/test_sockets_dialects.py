@@ -1,11 +1,14 @@
 """Every dialect, plain and streamed, with tool calls and with the tokens counted."""
 
+import re
+
 import pytest
 
 from tests.sockets.socket_scenes import KEY, KINDS, ask, member, open_llm
 from trio_llm import (
     Finished,
     Message,
+    Provider,
     Request,
     TextDelta,
     Tool,
@@ -14,7 +17,8 @@ from trio_llm import (
     ToolResult,
     Usage,
 )
-from trio_llm.testing.upstream import Behaviour, digest, open_upstream
+from trio_llm.chat import CountRequest, Embeddings, EmbedRequest, ListModels, ModelList, TokenCount
+from trio_llm.testing.upstream import Behaviour, Served, digest, open_upstream
 
 USAGE = Usage(input_tokens=12, output_tokens=34)
 WEATHER = Tool(
@@ -47,8 +51,25 @@ async def test_an_answer_with_its_usage(dialect: str, stream: bool) -> None:
         assert (counts.input_tokens, counts.output_tokens) == (12, 34)
         (served,) = upstream.served
         assert (served.dialect, served.model, served.stream) == (dialect, "a", stream)
-        keys = {served.headers.get("authorization"), served.headers.get("x-api-key")}
+        keys = {
+            served.headers.get(name) for name in ("authorization", "x-api-key", "x-goog-api-key")
+        }
         assert keys & {digest(KEY.encode()), digest(f"Bearer {KEY}".encode())}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", list(KINDS))
+async def test_a_wait_beside_an_answer_is_no_wait(dialect: str, stream: bool) -> None:
+    """A success that says ``retry-after``, as some providers' do, rests nobody."""
+    script = Behaviour(headers={"retry-after": "55", "x-ratelimit-remaining": "0"})
+    async with (
+        open_upstream(script) as upstream,
+        open_llm(member(upstream, dialect=dialect)) as llm,
+    ):
+        for _ in range(2):
+            await ask(llm, stream=stream)
+            assert llm.status()[0].state == "ready"
+        assert len(upstream.served) == 2
 
 
 @pytest.mark.parametrize("dialect", list(KINDS))
@@ -95,3 +116,40 @@ async def test_tool_calls_and_their_results(dialect: str, stream: bool) -> None:
         final = await llm.generate(conversation, tools=(WEATHER,))
         assert final.text == "Rain."
         assert b"rain" in upstream.served[1].body
+
+
+async def test_the_operations_of_gemini() -> None:
+    """Vectors, a token count and the models come over the same road, each from its own path."""
+    answers = {
+        "batchEmbedContents": b'{"embeddings": [{"values": [1, 2]}, {"values": [3, 4]}]}',
+        "countTokens": b'{"totalTokens": 7}',
+        "models": b'{"models": [{"name": "models/x", "inputTokenLimit": 9}]}',
+    }
+
+    def answer(served: Served) -> Behaviour:
+        return Behaviour(body=answers[re.split("[:/?]", served.path.partition("?")[0])[-1]])
+
+    async with open_upstream(answer) as upstream:
+        provider = Provider(
+            "gemini",
+            "a",
+            base_url=f"{upstream.url}/v1beta",
+            api_key=KEY,
+            model="m",
+            embedding_model="e",
+        )
+        async with open_llm(provider) as llm:
+            vectors = await llm.perform(EmbedRequest(texts=["a", "b"], purpose="query"))
+            assert isinstance(vectors, Embeddings)
+            assert (vectors.vectors, vectors.provider) == (((1.0, 2.0), (3.0, 4.0)), "a")
+            count = await llm.perform(CountRequest(request=Request(messages="hello")))
+            assert isinstance(count, TokenCount)
+            assert (count.tokens, count.exact) == (7, True)
+            listed = await llm.perform(ListModels())
+            assert isinstance(listed, ModelList)
+            assert [(item.id, item.context_window) for item in listed.models] == [("x", 9)]
+        assert [(served.method, served.path) for served in upstream.served] == [
+            ("POST", "/v1beta/models/e:batchEmbedContents"),
+            ("POST", "/v1beta/models/m:countTokens"),
+            ("GET", "/v1beta/models?pageSize=1000"),
+        ]

@@ -70,7 +70,7 @@ def _tree(upstream: Upstream) -> Config:
     def provider(name: str, dialect: str) -> Provider:
         return member(upstream, name, dialect=dialect, cooldown=restless, max_concurrency=3)
 
-    a, b, c = (provider(name, dialect) for name, dialect in zip("abc", KINDS, strict=True))
+    a, b, c = (provider(name, dialect) for name, dialect in zip("abc", KINDS, strict=False))
     d, e = provider("d", "openai_chat"), provider("e", "anthropic")
     inner = Race((b, Fallback((c, "a"), name="spare")), name="inner")
     shared = LoadBalance((d, e), name="shared")

@@ -39,6 +39,32 @@ REPLIES: dict[str, Any] = {
         ],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9},
     },
+    "cloudflare_run": {
+        "success": True,
+        "result": {
+            "response": "hé",
+            "tool_calls": [{"name": "f", "arguments": {"x": 1}}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+        },
+        "response": "hé",
+        "tool_calls": [{"name": "f", "arguments": {"x": 1}}],
+    },
+    "openai_responses": {
+        "type": "response.completed",
+        "id": "r",
+        "status": "completed",
+        "output": [
+            {"type": "reasoning", "id": "rs", "summary": [{"text": "t"}], "encrypted_content": "e"},
+            {"type": "message", "phase": "p", "content": [{"type": "output_text", "text": "hé"}]},
+            {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+        ],
+        "response": {
+            "output": [{"type": "message", "content": [{"type": "output_text", "text": "hé"}]}],
+            "usage": {"input_tokens": 1, "input_tokens_details": {"cached_tokens": 1}},
+        },
+        "incomplete_details": {"reason": "r"},
+        "usage": {"input_tokens": 1, "output_tokens": 2},
+    },
     "anthropic": {
         "id": "m",
         "type": "message",
@@ -61,7 +87,41 @@ REPLIES: dict[str, Any] = {
         "done_reason": "stop",
         "eval_count": 3,
     },
+    "cohere": {
+        "id": "c",
+        "type": "message-end",
+        "message": {
+            "content": [{"type": "thinking", "thinking": "t"}, {"type": "text", "text": "hé"}],
+            "tool_plan": "p",
+            "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
+        },
+        "delta": {"finish_reason": "COMPLETE", "usage": {"tokens": {"input_tokens": 1}}},
+        "finish_reason": "COMPLETE",
+        "usage": {"tokens": {"input_tokens": 1, "image_tokens": 2}, "cached_tokens": 1},
+    },
+    "gemini": {
+        "candidates": [
+            {
+                "content": {
+                    "parts": [
+                        {"text": "t", "thought": True, "thoughtSignature": "s"},
+                        {"text": "hé"},
+                        {"functionCall": {"id": "a", "name": "f", "args": {"x": [1]}}},
+                        {"inlineData": {"mimeType": "image/png", "data": "cA=="}},
+                    ],
+                    "role": "model",
+                },
+                "finishReason": "STOP",
+                "index": 0,
+            }
+        ],
+        "promptFeedback": {"blockReason": "OTHER"},
+        "usageMetadata": {"promptTokenCount": 1, "thoughtsTokenCount": 2},
+        "modelVersion": "m",
+        "responseId": "r",
+    },
 }
+REPLIES["huggingface"] = REPLIES["openai_chat"]
 EVENTS: list[dict[str, Any]] = [
     {"type": "message_start", "message": {"usage": {"input_tokens": 1}}},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

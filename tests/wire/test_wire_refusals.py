@@ -23,7 +23,7 @@ def block(role: str = "user", **fields: Any) -> dict[str, Any]:
     [
         ("anthropic", {"model": None}, "model: is missing"),
         ("anthropic", {"messages": None}, "messages: must be an array"),
-        ("anthropic", {"messages": [{"role": "system", "content": "x"}]}, r"messages\[0\].role"),
+        ("anthropic", {"messages": [{"role": "tool", "content": "x"}]}, r"messages\[0\].role"),
         ("anthropic", {"system": 3}, "system: must be an array"),
         ("anthropic", {"system": [{"type": "image"}]}, r"system\[0\]"),
         ("anthropic", block(type="document"), r"messages\[0\].content\[0\]"),
@@ -99,7 +99,14 @@ def test_unknown_fields_are_kept_as_extra(name: str) -> None:
     }
     if name == "ollama":
         del body["max_tokens"]
-    request = DIALECTS[name].parse("/", json.dumps(body).encode()).request
+    if name == "openai_responses":
+        body["input"] = body.pop("messages")
+        body["max_output_tokens"] = body.pop("max_tokens")
+    path = "/"
+    if name == "gemini":
+        path = "/models/m:generateContent"
+        body = {"contents": [{"parts": [{"text": "x"}]}], "thinking": {"type": "new"}}
+    request = DIALECTS[name].parse(path, json.dumps(body).encode()).request
     assert request.extra == {name: {"thinking": {"type": "new"}}}
     assert request.messages == (Message("user", "x"),)
     sent = json.loads(DIALECTS[name].encode(request, model="m", stream=False).body)

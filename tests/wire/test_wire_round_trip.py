@@ -28,12 +28,22 @@ from trio_llm.wire import DIALECTS
 PNG = b"\x89PNG\r\n\x1a\n0000"
 OPAQUE: dict[str, dict[str, Any] | None] = {
     "openai_chat": {"reasoning_details": [{"type": "reasoning.text", "text": "t", "index": 0}]},
+    "openai_responses": {
+        "id": "rs_1",
+        "summary": [{"type": "summary_text", "text": "hm"}],
+        "encrypted_content": "c2VhbGVk",
+    },
     "anthropic": {"signature": "c2ln"},
     "ollama": None,
+    "cohere": None,
+    "gemini": {"thoughtSignature": "c2ln"},
 }
+LIKE_OPENAI = ("openai_chat", "huggingface", "cloudflare_run")
+OPAQUE |= dict.fromkeys(LIKE_OPENAI, OPAQUE["openai_chat"])
 # What a dialect has no place for, and what it says instead.
 LOST: dict[str, dict[str, Any]] = {
-    "openai_chat": {},
+    **dict.fromkeys(LIKE_OPENAI, {}),
+    "openai_responses": {"seed": None},
     "anthropic": {"seed": None, "metadata": {}},
     "ollama": {
         "user": None,
@@ -41,6 +51,14 @@ LOST: dict[str, dict[str, Any]] = {
         "parallel_tool_calls": None,
         "tool_choice": None,
     },
+    "cohere": {
+        "user": None,
+        "metadata": {},
+        "parallel_tool_calls": None,
+        "tool_choice": "required",
+        "reasoning": "enabled",
+    },
+    "gemini": {"user": None, "metadata": {}, "parallel_tool_calls": None},
 }
 
 
@@ -74,7 +92,8 @@ def request_of(name: str) -> Request:
         max_tokens=77,
         temperature=0.5,
         top_p=0.25,
-        stop=("END", "\n\n"),
+        # One dialect refuses what it lacks.
+        stop=() if name == "openai_responses" else ("END", "\n\n"),
         seed=7,
         tools=(Tool("look", "looks", {"type": "object", "properties": {"x": {}}}, strict=True),),
         tool_choice="auto" if name == "ollama" else "look",
@@ -112,7 +131,7 @@ def test_a_request_survives(name: str, *, stream: bool) -> None:
     assert (incoming.model, incoming.stream) == ("m-1", stream)
     read = incoming.request
     wanted = [normal(message) for message in request.messages]
-    if name == "anthropic":
+    if name in ("anthropic", "gemini"):
         # Results and the user's next words are one turn there; it is read as two messages.
         merged = Message("tool", [*wanted[3].content, *wanted[4].content])
         wanted[3:5] = [merged]
@@ -122,7 +141,7 @@ def test_a_request_survives(name: str, *, stream: bool) -> None:
         if field.name not in ("messages", "tools"):
             expected = lost.get(field.name, getattr(request, field.name))
             assert getattr(read, field.name) == expected, field.name
-    strict = None if name == "ollama" else True
+    strict = None if name in ("ollama", "gemini") else True
     assert read.tools == (attrs.evolve(request.tools[0], strict=strict),)
 
 
@@ -132,6 +151,11 @@ COMPLETION_PARTS: list[Part] = [
     ToolCall("call_b", "look", {}),
 ]
 USAGE = Usage(30, 12, 8, 4, 5)
+COUNTED = {
+    "ollama": Usage(30, 12),
+    "cohere": Usage(30, 12, 8, 0, 5),
+    "gemini": Usage(30, 12, 8, 0, 5),
+}
 
 
 def completion_of(name: str, *, stream: bool) -> Completion:
@@ -141,8 +165,9 @@ def completion_of(name: str, *, stream: bool) -> Completion:
     return Completion(
         message=Message("assistant", [Reasoning("hm", opaque, name), *COMPLETION_PARTS]),
         finish_reason="tool_calls",
-        usage=Usage(30, 12) if name == "ollama" else USAGE,
-        model="m-1",
+        usage=COUNTED.get(name, USAGE),
+        # A reply of Cohere names no model.
+        model=None if name == "cohere" else "m-1",
         response_id=None if name == "ollama" else "id-1",
     )
 
@@ -176,7 +201,7 @@ def test_a_reply_survives(name: str) -> None:
 def test_a_streamed_reply_survives(name: str, size: int) -> None:
     """The client reads the deltas and the completion that the server wrote."""
     written = completion_of(name, stream=True)
-    if name == "openai_chat":
+    if name in LIKE_OPENAI:
         # Beside tool calls, DeepSeek wants its reasoning back.
         thought = Reasoning("hm", {"reasoning_content": "hm"}, name)
         written = attrs.evolve(written, message=Message("assistant", [thought, *COMPLETION_PARTS]))
@@ -199,7 +224,8 @@ def test_a_streamed_reply_survives(name: str, size: int) -> None:
         for start in range(0, len(body), size)
         for delta in decoder.feed(body[start : start + size])
     ]
-    assert decoder.finished
+    # Nothing marks the end of a stream of Gemini.
+    assert decoder.finished is (name != "gemini")
     check(decoder.close(), written, stream=True)
     for kind in (TextDelta, ReasoningDelta):
         assert [d for d in got if isinstance(d, kind)] == [d for d in sent if isinstance(d, kind)]

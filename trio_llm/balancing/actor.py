@@ -9,7 +9,7 @@ from trio_llm.actors import ActorState, AnyCell
 from trio_llm.balancing.line import WaitingRoom
 from trio_llm.balancing.routing import preferred_first, route
 from trio_llm.balancing.turn import Strategy, Turn
-from trio_llm.chat import AnyRequest, EmbedRequest
+from trio_llm.chat import AnyRequest, EmbedRequest, Operation
 from trio_llm.errors import (
     LLMError,
     ModelNotFoundError,
@@ -17,6 +17,7 @@ from trio_llm.errors import (
     ProviderUnavailableError,
 )
 from trio_llm.providers.lease import Refusal
+from trio_llm.providers.limits import BatchLimits
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
 from trio_llm.providers.visit import Ask, count
@@ -95,6 +96,26 @@ class BalancerActor:
                 if family is not None:
                     return family
         return None
+
+    def batch_limits(self, operation: Operation) -> BatchLimits | None:
+        """Say how much all members that may answer take at once; ``None`` if none does it."""
+        try:
+            candidates = route(self._name, self._members, operation)
+        except ModelNotFoundError:
+            return None
+        smallest: BatchLimits | None = None
+        for candidate in candidates:
+            narrowed = candidate.request
+            if not isinstance(narrowed, Operation):
+                continue
+            limits = candidate.node.batch_limits(narrowed)
+            if limits is not None:
+                smallest = limits if smallest is None else smallest.within(limits)
+        return smallest
+
+    def providers(self) -> tuple[Node, ...]:
+        """Give the providers below it, in declared order; one may come twice."""
+        return tuple([leaf for member in self._members for leaf in member.providers()])
 
     def refusal(self, request: AnyRequest) -> Refusal | None:
         """Say why no member could take the request now; books nothing."""

@@ -89,10 +89,16 @@ class LoadBalanceStrategy:
     """One member takes the call; members that cannot take it are skipped.
 
     A member that refuses (busy, cooling, down, full) passes the call on. One that
-    tried and failed does not: put a fallback above for that.
+    tried and failed does so only where the members are the keys of one provider;
+    elsewhere a fallback above does it.
+
+    Attributes:
+        turns: Whose turn it is.
+        passes_on: Whether a call that failed at one member goes on to the next.
     """
 
     turns: Order
+    passes_on: bool = False
 
     async def run(self, turn: Turn) -> None:
         """Find the member whose turn it is, and ask it."""
@@ -109,7 +115,7 @@ class LoadBalanceStrategy:
             else:
                 self.turns.took([other for other in by_name if other not in refused], name)
                 outcome = await turn.consult(candidate, lease, may_wait=False)
-                if await self._decided(turn, candidate, outcome):
+                if await self._decided(turn, candidate, outcome, refused):
                     return
                 refused[name] = error_of(outcome)
             if is_busy(refused[name]):
@@ -122,22 +128,28 @@ class LoadBalanceStrategy:
                 continue
             self.turns.took([other.node.name for other in busy], name)
             outcome = await turn.consult(candidate, lease, may_wait=True)
-            if await self._decided(turn, candidate, outcome):
+            if await self._decided(turn, candidate, outcome, refused):
                 return
             refused[name] = error_of(outcome)
         turn.fail([refused[name] for name in by_name if name in refused])
 
-    async def _decided(self, turn: Turn, candidate: Candidate, outcome: Branch | LLMError) -> bool:
-        """Take a member's outcome; false if it only refused."""
+    async def _decided(
+        self,
+        turn: Turn,
+        candidate: Candidate,
+        outcome: Branch | LLMError,
+        earlier: Mapping[str, LLMError],
+    ) -> bool:
+        """Take a member's outcome; false if the next one is to be asked."""
         if isinstance(outcome, Branch) and outcome.error is None:
             turn.answer(outcome, {"loadbalance_provider": candidate.node.name})
             await turn.stay(outcome)
             return True
         error = error_of(outcome)
-        if is_refusal(error):
+        if is_refusal(error) or (self.passes_on and falls_through(error)):
             return False
         if falls_through(error):
             turn.fail([error])
         else:
-            turn.stop(error, ())
+            turn.stop(error, list(earlier.values()) if self.passes_on else ())
         return True

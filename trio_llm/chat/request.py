@@ -1,15 +1,17 @@
 """What a caller asks for."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from trio_llm.chat.capability import Capability
 from trio_llm.chat.messages import Audio, File, Image, Message, ToolCall
 from trio_llm.chat.schema import OutputSchema
+
+T = TypeVar("T")
 
 
 def _to_stop(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -70,6 +72,8 @@ class Tool:
         description: What it does, for the model.
         parameters: A JSON schema of an object.
         strict: Ask the provider to hold the model to the schema, where it can.
+        function: What `Endpoint.run_tools` runs, called with the arguments as an
+            object; what it gives is awaited if it can be. Never sent.
     """
 
     name: str
@@ -78,6 +82,70 @@ class Tool:
         factory=lambda: {"type": "object", "properties": {}}
     )
     strict: bool | None = None
+    function: Callable[[Mapping[str, Any]], object] | None = attrs.field(
+        default=None, eq=False, repr=False
+    )
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., object],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        strict: bool | None = None,
+        thread: bool = False,
+    ) -> "Tool":
+        """Make a tool of a function with annotated arguments; it can be used as a decorator.
+
+        The docstring says what the tool does, and its section ``Args`` what each
+        argument is. What a model gives is checked against the annotations.
+
+        Args:
+            function: A function or method, synchronous or async.
+            name: In place of the function's name.
+            description: In place of what the docstring says.
+            strict: As `Tool.strict`; the schema is then written in the strict form.
+            thread: Run it in a worker thread. A synchronous function otherwise runs in
+                the event loop, and must be quick. A thread cannot be cancelled: a call
+                that is waits until the function has returned.
+
+        Raises:
+            TypeError: An argument has no type, or one that JSON cannot express.
+        """
+        from trio_llm.chat.toolbox import tool_from_function  # noqa: PLC0415 - it makes tools
+
+        return tool_from_function(
+            function, name=name, description=description, strict=strict, thread=thread
+        )
+
+    @classmethod
+    def from_class(
+        cls,
+        arguments: type[T],
+        function: Callable[[T], object] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        strict: bool | None = None,
+    ) -> "Tool":
+        """Make a tool whose arguments are the fields of a class.
+
+        Args:
+            arguments: An attrs class, a dataclass or a typed dictionary.
+            function: What to run, with an object of the class; synchronous or async.
+            name: In place of the class's name.
+            description: In place of what the docstring says.
+            strict: As `Tool.strict`; the schema is then written in the strict form.
+
+        Raises:
+            TypeError: A field has a type that JSON cannot express.
+        """
+        from trio_llm.chat.toolbox import tool_from_class  # noqa: PLC0415 - it makes tools
+
+        return tool_from_class(
+            arguments, function, name=name, description=description, strict=strict
+        )
 
 
 def _check_text(name: str, value: object) -> None:

@@ -1,6 +1,7 @@
 """What arrives while a reply is being written."""
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -16,9 +17,17 @@ class TextDelta:
 
 @attrs.frozen
 class ReasoningDelta:
-    """A further piece of what the model thinks."""
+    """A further piece of what the model thinks.
+
+    Attributes:
+        text: The readable piece; empty where there is only state.
+        opaque: Provider state that ends this stretch of reasoning, as in `Reasoning`.
+        origin: The name of the dialect that made the state.
+    """
 
     text: str
+    opaque: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    origin: str | None = None
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ here outlives every restart of the actor, so a cooldown is never forgotten.
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import trio
@@ -17,22 +17,24 @@ from trio_llm.chat import (
     AnyRequest,
     AnyResult,
     AttemptOutcome,
-    Completion,
     EmbedRequest,
+    Operation,
+    TokenCount,
 )
 from trio_llm.errors import (
-    ContentFilterError,
     InvalidRequestError,
     ProviderCrashedError,
     ProviderError,
     ProviderUnavailableError,
     StaleConnectionError,
 )
-from trio_llm.policy import Cooldown, RetryBudget, backoff, blame_for
+from trio_llm.policy import Blame, Cooldown, RetryBudget, backoff, blame_for, own_blame
 from trio_llm.providers.backend import Backend, Work
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Lease, Occupancy, Refusal
-from trio_llm.providers.limits import ProviderLimits
+from trio_llm.providers.limits import BatchLimits, ProviderLimits
+from trio_llm.providers.node import Node
 from trio_llm.providers.sink import StreamSink
+from trio_llm.providers.soundness import demand_sound
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
 from trio_llm.providers.visit import Answer, Ask, Visit, count
 
@@ -62,6 +64,7 @@ class ProviderActor:
         occupancy: Occupancy,
         cooldown: Cooldown,
         limits: ProviderLimits,
+        blames: Mapping[type[ProviderError], Blame],
         stream: events.EventStream,
         wall_clock: Callable[[], float],
         retries: RetryBudget,
@@ -73,6 +76,7 @@ class ProviderActor:
         self._occupancy = occupancy
         self._cooldown = cooldown
         self._limits = limits
+        self._blames = blames
         self._events = stream
         self._wall_clock = wall_clock
         self._retries = retries
@@ -100,6 +104,14 @@ class ProviderActor:
     def embedding_family(self, request: EmbedRequest) -> str | None:
         """Give the family of the vectors that it would give; ``None`` if it gives none."""
         return self._limits.embedding_family(request)
+
+    def batch_limits(self, operation: Operation) -> BatchLimits | None:
+        """Say how much of an operation it takes at once; ``None`` if it does not do it."""
+        return self._limits.batch_limits(operation)
+
+    def providers(self) -> tuple[Node, ...]:
+        """Give itself."""
+        return (self,)
 
     def refusal(self, request: AnyRequest) -> Refusal | None:
         """Say why it could not take the request now; books nothing."""
@@ -184,6 +196,7 @@ class ProviderActor:
         else:
             why = _UNANSWERED[reason] if cause is None else f"{_UNANSWERED[reason]}: {cause}"
             error = ProviderCrashedError(why, provider=self._name)
+            error.blame = own_blame(error, self._blames)
         error.__cause__ = cause
         return error
 
@@ -268,8 +281,7 @@ class ProviderActor:
             result = await self._backend.answer(
                 Work(request, model, call.number, visit.path, number, sink, fresh)
             )
-            if isinstance(result, Completion):
-                _refuse_filtered(result)
+            demand_sound(request, result)
         except ActorCrash as crash:
             self._failed(visit, sink, self._crashed(crash, model), number, model, started)
             raise
@@ -303,7 +315,8 @@ class ProviderActor:
         started: float,
     ) -> None:
         now = trio.current_time()
-        self._cooldown.succeeded(now)
+        if not (isinstance(result, TokenCount) and not result.exact):
+            self._cooldown.succeeded(now)  # an estimate says nothing of the provider's health
         ask.payload.attempted(
             number=number,
             model=model,
@@ -334,6 +347,7 @@ class ProviderActor:
         if error.provider is not None:  # seen before: one that a user's code raises again
             error = error.copy()
         error.provider = self._name
+        error.blame = own_blame(error, self._blames)
         error.model = error.model or model
         error.elapsed = now - started
         self._charge(error, now, visit)
@@ -404,12 +418,3 @@ class ProviderActor:
         )
         error.__cause__ = cause
         return error
-
-
-def _refuse_filtered(completion: Completion) -> None:
-    """Turn a refusal inside a 200 that delivered nothing into its error."""
-    message = completion.message
-    if completion.finish_reason == "content_filter" and not (message.text or message.tool_calls):
-        raise ContentFilterError(
-            "the provider refused the content", code=completion.raw_finish, phase="response"
-        )

@@ -2,9 +2,11 @@
 
 The method is ``generate(request)``; it gives a string, a `Message` or a
 `Completion`. A class may also have ``stream(request)``, an async generator of
-strings or deltas, and may be an async context manager, entered once for each
-life of its actor. What it raises harms only its own request; a `ProviderError`
-keeps its class, anything else becomes a `ProviderCrashedError`.
+strings or deltas, methods for the operations (see `custom_operations`), and may be
+an async context manager, entered once for each life of its actor. One whose attribute
+``structured_output`` is true reads `Request.output` itself; any other is asked for a
+shape in words. What it raises harms only its own request; a `ProviderError` keeps its
+class, anything else becomes a `ProviderCrashedError`.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -30,8 +32,9 @@ from trio_llm.chat import (
     ToolCall,
     ToolCallDelta,
 )
-from trio_llm.errors import InvalidRequestError, MalformedResponseError
+from trio_llm.errors import MalformedResponseError
 from trio_llm.providers.backend import Backend, Sink, Work
+from trio_llm.providers.custom_operations import operate
 
 
 class CustomProvider(Protocol):
@@ -59,16 +62,13 @@ class CustomBackend:
     Args:
         make: Gives the object; called once for each life of the actor.
         model: The configured model, for requests that name none.
+        operations: The operations that the object has methods for.
     """
 
     make: Callable[[], Any]
     model: str | None = None
+    operations: frozenset[type[Operation]] = frozenset()
     _provider: Any = attrs.field(default=None, init=False)
-
-    @property
-    def operations(self) -> frozenset[type[Operation]]:
-        """None: the object answers requests."""
-        return frozenset()
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Make the object, and enter it if it is a context manager."""
@@ -89,7 +89,7 @@ class CustomBackend:
         """Ask the object."""
         request = work.request
         if isinstance(request, Operation):
-            raise InvalidRequestError(f"this provider does not offer {request.what}")
+            return await operate(self._provider, request, work.model)
         if request.model is None and self.model is not None:
             request = attrs.evolve(request, model=self.model)
         streamed = getattr(self._provider, "stream", None)

@@ -1,5 +1,6 @@
 """The backend of every provider that speaks over HTTP: a dialect and its connections."""
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import overload
@@ -7,7 +8,7 @@ from typing import overload
 import attrs
 import trio
 
-from trio_llm.chat import AnyResult, Completion, Operation, OperationResult
+from trio_llm.chat import AnyResult, Completion, Operation, OperationResult, PullModel
 from trio_llm.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -29,6 +30,10 @@ from trio_llm.wire import DIALECTS, PLAIN, Outgoing, ProgressDecoder, Quirks, St
 
 # Servers without keys are given words such as "none", which an error may well use.
 _LEAST_SECRET = 8
+
+PULL_SILENCE = 600.0
+"""Seconds that a server may be silent while it fetches a model, as when it checks many
+gigabytes; the whole of it has no limit."""
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +89,13 @@ class HttpBackend:
         self._connections: Connections
         self._dialect = DIALECTS[remote.dialect].adapted(remote.quirks)
         self._root = "/".join(remote.base_url.split("/", 3)[:3])
+        limits = remote.limits
+        self._pulling = attrs.evolve(
+            limits,
+            first_token=max(limits.first_token, PULL_SILENCE),
+            idle=max(limits.idle, PULL_SILENCE),
+            total=math.inf,
+        )
         self._headers = {"content-type": "application/json", **dict(remote.quirks.headers)}
         self._secret = ""
         if isinstance(remote.key, str):
@@ -142,8 +154,21 @@ class HttpBackend:
         phase = "first_token" if limits.first_token < limits.total else "total"
         patience = min(limits.first_token, limits.total)
         key: object = None
+        raised = ""
         with trio.move_on_after(patience) as scope:
-            key = await source()
+            try:
+                key = await source()
+            except ProviderError:
+                raise  # said on purpose, in words meant to be read
+            except Exception as error:  # noqa: BLE001 - a user's own code
+                raised = type(error).__name__
+        if raised:
+            # Its own words are left out, in the causes too: they may quote a key.
+            raise AuthenticationError(
+                f"api_key raised {raised} and gave no key; a ProviderError raised there "
+                "would be passed on as it is",
+                phase="request",
+            )
         if scope.cancelled_caught:
             raise ProviderTimeoutError(
                 f"api_key gave no key within {patience:g} s", phase=phase, elapsed=patience
@@ -165,7 +190,7 @@ class HttpBackend:
             f"{base}{outgoing.path}",
             headers,
             outgoing.body,
-            self._remote.limits,
+            self._pulling if isinstance(work.request, PullModel) else self._remote.limits,
             method=outgoing.method,
             fresh=work.fresh,
         ) as response:

@@ -1,6 +1,7 @@
 """What a provider serves: its models, abilities and limits."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
@@ -15,6 +16,31 @@ from trio_llm.errors import InvalidRequestError
 from trio_llm.providers.lease import Refusal
 
 
+@attrs.frozen
+class BatchLimits:
+    """How much a provider takes in one request of an operation on texts.
+
+    Attributes:
+        texts: Texts.
+        tokens: Tokens of all texts together; ``None`` means no limit.
+    """
+
+    texts: int
+    tokens: int | None = None
+
+    def within(self, other: "BatchLimits") -> "BatchLimits":
+        """Give what both allow."""
+        if self.tokens is None or other.tokens is None:
+            tokens = self.tokens or other.tokens
+        else:
+            tokens = min(self.tokens, other.tokens)
+        return BatchLimits(min(self.texts, other.texts), tokens)
+
+
+UNDOCUMENTED: Final = BatchLimits(32)
+"""What is sent at once to a provider of which nothing is known."""
+
+
 @attrs.frozen(kw_only=True)
 class ProviderLimits:
     """What a provider actor is allowed; seconds and tokens.
@@ -25,7 +51,9 @@ class ProviderLimits:
         capabilities: What it can do; ``None`` means anything.
         operations: What it does besides answering requests.
         operation_models: The models for those that are not done by `model`.
+        batches: How many texts an operation takes in one request.
         max_tokens: Upper limit on output tokens of any request.
+        stop: How many stop strings it takes; ``None`` means any number.
         retries: Further attempts after a failure that may pass.
         base_delay: Upper bound of the first pause between attempts.
         max_delay: Upper bound of every such pause. A wait that the provider asks for
@@ -39,7 +67,11 @@ class ProviderLimits:
     operation_models: Mapping[type[Operation], str] = attrs.field(
         factory=dict[type[Operation], str]
     )
+    batches: Mapping[type[Operation], BatchLimits] = attrs.field(
+        factory=dict[type[Operation], BatchLimits]
+    )
     max_tokens: int | None = None
+    stop: int | None = None
     retries: int = 0
     base_delay: float = 0.5
     max_delay: float = 8.0
@@ -60,6 +92,8 @@ class ProviderLimits:
             missing = sorted(need.value for need in request.needs - self.capabilities)
             if missing:
                 return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
+        if self.stop is not None and len(request.stop) > self.stop:
+            return Refusal("unsuitable", f"it takes at most {self.stop} stop strings")
         return None
 
     def _unable(self, operation: Operation) -> Refusal | None:
@@ -89,6 +123,12 @@ class ProviderLimits:
             return None
         model = self.model_for(request)
         return None if model is None else model_family(model)
+
+    def batch_limits(self, operation: Operation) -> BatchLimits | None:
+        """Say how much of an operation it takes at once; ``None`` if it does not do it."""
+        if self.unsuitable(operation) is not None:
+            return None
+        return self.batches.get(type(operation), UNDOCUMENTED)
 
     def fit(self, request: AnyRequest, provider: str) -> tuple[AnyRequest, str]:
         """Apply the provider's own limits to a request; give it, and the model to ask.

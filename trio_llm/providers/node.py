@@ -3,8 +3,9 @@
 from typing import Protocol
 
 from trio_llm.actors import Releasable
-from trio_llm.chat import AnyRequest, EmbedRequest
+from trio_llm.chat import AnyRequest, EmbedRequest, Operation
 from trio_llm.providers.lease import Refusal
+from trio_llm.providers.limits import BatchLimits
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
 from trio_llm.providers.visit import Ask
 
@@ -36,6 +37,14 @@ class Node(Protocol):
 
     def embedding_family(self, request: EmbedRequest, /) -> str | None:
         """Give the family of the vectors that it would give; ``None`` if it gives none."""
+        ...
+
+    def batch_limits(self, operation: Operation, /) -> BatchLimits | None:
+        """Say how much all that may answer take at once; ``None`` if nobody does it."""
+        ...
+
+    def providers(self) -> "tuple[Node, ...]":
+        """Give itself, or the providers below it, in declared order; one may come twice."""
         ...
 
     def refusal(self, request: AnyRequest, /) -> Refusal | None:

@@ -5,6 +5,7 @@ in it depends on the seed, the call, the place in the tree and the attempt, neve
 on the order in which tasks run.
 """
 
+import json
 import random
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,11 +23,16 @@ from trio_llm.chat import (
     TextDelta,
     Usage,
 )
-from trio_llm.errors import InvalidRequestError, ProviderError
+from trio_llm.chat.typed import example_of
+from trio_llm.errors import ProviderError
 from trio_llm.providers.backend import Work
-
-_LETTERS = 4
-"""How many letters count as a token."""
+from trio_llm.providers.simulated_operations import (
+    LETTERS,
+    OFFERED,
+    perform,
+    request_tokens,
+    tokens_of,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -57,8 +63,8 @@ class SimulatedBackend:
 
     @property
     def operations(self) -> frozenset[type[Operation]]:
-        """None: it answers requests."""
-        return frozenset()
+        """All but the management of models."""
+        return OFFERED
 
     def resources(self) -> AbstractAsyncContextManager[None]:
         """Nothing to open."""
@@ -67,8 +73,6 @@ class SimulatedBackend:
     async def answer(self, work: Work) -> AnyResult:
         """Wait, then answer or fail."""
         request = work.request
-        if isinstance(request, Operation):
-            raise InvalidRequestError(f"this provider does not offer {request.what}")
         latency, fails = self.latency, False
         if self.jitter or self.failure_rate:
             key = f"{self.seed}/{work.call}/{'/'.join(work.path)}/{work.number}"
@@ -78,6 +82,8 @@ class SimulatedBackend:
         await trio.sleep(latency)
         if fails:
             raise self.fail_with("a simulated failure", phase="response")
+        if isinstance(request, Operation):
+            return perform(request, work.model)
         text, finish = _cut(self.text if self.text is not None else self._about(request), request)
         if work.sink is not None:
             for index, piece in enumerate(_pieces(text, self.chunks)):
@@ -88,11 +94,13 @@ class SimulatedBackend:
             Message("assistant", text),
             finish,
             raw_finish=finish,
-            usage=Usage(_tokens(request), max(1, len(text) // _LETTERS)),
+            usage=Usage(request_tokens(request), tokens_of((text,))),
             model=work.model,
         )
 
     def _about(self, request: Request) -> str:
+        if request.output is not None:
+            return json.dumps(example_of(request.output.schema), ensure_ascii=False)
         prompt = " ".join(request.messages[-1].text.split())
         short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
         return f"This is {self.name}, a simulated provider. You asked: {short!r}."
@@ -109,13 +117,9 @@ def _cut(text: str, request: Request) -> tuple[str, FinishReason]:
         if stop:
             text = text.partition(stop)[0]
     limit = request.max_tokens
-    if limit is not None and len(text) // _LETTERS > limit:
-        return text[: limit * _LETTERS], "length"
+    if limit is not None and len(text) // LETTERS > limit:
+        return text[: limit * LETTERS], "length"
     return text, "stop"
-
-
-def _tokens(request: Request) -> int:
-    return max(1, sum(len(message.text) for message in request.messages) // _LETTERS)
 
 
 def _pieces(text: str, count: int) -> list[str]:

@@ -9,6 +9,10 @@ import sys
 from trio_llm._face import show_at
 from trio_llm.testing.log import Entry as Entry
 from trio_llm.testing.log import canonical as canonical
+from trio_llm.testing.operations import Embeds as Embeds
+from trio_llm.testing.operations import Judges as Judges
+from trio_llm.testing.operations import Lists as Lists
+from trio_llm.testing.operations import Pulls as Pulls
 from trio_llm.testing.scheduler import seeded_scheduler as seeded_scheduler
 from trio_llm.testing.script import Answers as Answers
 from trio_llm.testing.script import CallsTool as CallsTool
@@ -34,9 +38,13 @@ __all__ = [
     "Clings",
     "Crashes",
     "Cuts",
+    "Embeds",
     "Entry",
     "Fails",
+    "Judges",
+    "Lists",
     "Outcome",
+    "Pulls",
     "RateLimits",
     "ScriptedProvider",
     "SeedFailed",

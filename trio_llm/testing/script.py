@@ -5,7 +5,7 @@ time and records are those of the runtime. Each attempt takes the next step of t
 script; the last step is repeated, or the script is a function of the `Work`.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypeAlias
 
@@ -13,7 +13,17 @@ import attrs
 import trio
 
 from trio_llm.actors import ActorCrash
-from trio_llm.chat import Completion, Message, Request, TextDelta, ToolCall, ToolCallDelta, Usage
+from trio_llm.chat import (
+    AnyResult,
+    Completion,
+    Message,
+    Operation,
+    Request,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 from trio_llm.errors import (
     MalformedResponseError,
     ProviderError,
@@ -27,7 +37,7 @@ from trio_llm.providers.backend import Work
 class Step(Protocol):
     """What one attempt meets."""
 
-    async def play(self, work: Work, /) -> Completion:
+    async def play(self, work: Work, /) -> AnyResult:
         """Answer, fail, stall or crash."""
         ...
 
@@ -215,12 +225,18 @@ class CallsTool:
 Script: TypeAlias = Step | Sequence[Step] | Callable[[Work], Step]
 
 
+def _to_operations(value: Iterable[type[Operation]]) -> frozenset[type[Operation]]:
+    return frozenset(value)
+
+
 @attrs.define(eq=False)
 class ScriptedProvider:
     """A provider that follows a script; give it as the ``cls`` of a custom provider.
 
     Args:
         script: One step, several in turn (the last is repeated), or a function.
+        operations: What it is asked for besides conversations; its steps must answer
+            that.
 
     Attributes:
         started: How many attempts it has met.
@@ -230,6 +246,9 @@ class ScriptedProvider:
     """
 
     _script: Script
+    operations: frozenset[type[Operation]] = attrs.field(
+        default=frozenset[type[Operation]](), converter=_to_operations
+    )
     started: int = attrs.field(default=0, init=False)
     running: int = attrs.field(default=0, init=False)
     most_running: int = attrs.field(default=0, init=False)
@@ -244,7 +263,7 @@ class ScriptedProvider:
         self.opened += 1
         yield
 
-    async def answer(self, work: Work) -> Completion:
+    async def answer(self, work: Work) -> AnyResult:
         """Play the next step."""
         step = self._next(work)
         self.started += 1
@@ -257,7 +276,10 @@ class ScriptedProvider:
 
     async def generate(self, request: Request) -> Completion:
         """Play the next step for a plain request, outside of any runtime."""
-        return await self.answer(Work(request, request.model or "scripted", 0, (), 1, None))
+        result = await self.answer(Work(request, request.model or "scripted", 0, (), 1, None))
+        if not isinstance(result, Completion):
+            raise TypeError("the step answers no conversation")
+        return result
 
     def _next(self, work: Work) -> Step:
         if callable(self._script):

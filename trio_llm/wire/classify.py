@@ -1,201 +1,18 @@
-"""Which error class an error response is: one table, read from the top.
+"""Error responses, and errors inside a 200, as errors of the right class."""
 
-The order is what makes it right: a 429 about money is not a rate limit, a 400
-about length is not a bad request. Phrases are in lower case and come from
-recorded responses and vendors' documentation; codes are compared whole.
-"""
-
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from trio_llm.errors import (
-    AuthenticationError,
-    ContentFilterError,
-    ContextLengthError,
-    InvalidRequestError,
-    MalformedResponseError,
-    ModelNotFoundError,
-    OverloadedError,
-    PermissionDeniedError,
-    ProviderError,
-    ProviderTimeoutError,
-    QuotaExceededError,
-    RateLimitError,
-    ServerError,
-)
+from trio_llm.errors import MalformedResponseError, ProviderError
 from trio_llm.wire.fault import Fault, fault_of, read_fault
 from trio_llm.wire.redact import presentable
-from trio_llm.wire.waits import retry_after
+from trio_llm.wire.rules import RULES
+from trio_llm.wire.waits import reset_wait, retry_after
 
-
-@attrs.frozen
-class Rule:
-    """One row: it fits if the status does and, where it lists any, a code or a phrase does.
-
-    Attributes:
-        error: The class that the row stands for.
-        statuses: The statuses that it is about.
-        codes: Codes of which one must be there.
-        phrases: Phrases of which one must be there.
-    """
-
-    error: type[ProviderError]
-    statuses: Container[int] = range(400, 600)
-    codes: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-
-    def fits(self, status: int, codes: frozenset[str], words: str) -> bool:
-        """Tell whether the row is about this error."""
-        if status not in self.statuses:
-            return False
-        if not self.codes and not self.phrases:
-            return True
-        if any(code in codes for code in self.codes):
-            return True
-        return any(phrase in words for phrase in self.phrases)
-
-
-_CLIENT_FAULT = (400, 404, 413, 422)
-
-RULES: tuple[Rule, ...] = (
-    # Google counts per minute and per day under one sentence about quota.
-    Rule(RateLimitError, statuses=(429,), phrases=("perminute",)),
-    Rule(QuotaExceededError, statuses=(402,)),
-    Rule(
-        QuotaExceededError,
-        statuses=(400, 403, 429),
-        codes=(
-            "insufficient_quota",
-            "credit_balance_exhausted",
-            "organization_spend_limit_exceeded",
-            "project_spend_limit_exceeded",
-            "organization_usage_limit_exceeded",
-            "enforced_spend_limit_reached",
-            "contract_spend_limit_reached",
-            "billing_error",
-            "3036",
-        ),
-        phrases=(
-            "insufficient balance",
-            "insufficient credits",
-            "monthly included credits",
-            "used all available credits",
-            "credit balance is too low",
-            "monthly spending limit",
-            "spend limit",
-            "exceeded your current quota",
-            "specified api usage limits",
-            "daily free allocation",
-            "perday",
-        ),
-    ),
-    Rule(
-        ContextLengthError,
-        statuses=(*_CLIENT_FAULT, 500),
-        codes=(
-            "context_length_exceeded",
-            "exceed_context_size_error",
-            "too_many_prompt_tokens",
-            "too_many_tokens",
-            "model_context_window_exceeded",
-        ),
-        phrases=(
-            "maximum context length",
-            "max context length",
-            "context length exceeded",
-            "exceeds the context window",
-            "exceed context window",
-            "exceeds context window",
-            "exceeds the available context size",
-            "prompt is too long",
-            "prompt too long",
-            "total length of all messages is too long",
-            "input is too long",
-            "too many tokens",
-            "number of input tokens exceeds",
-            "input token count",
-            "maximum prompt length",
-            "reduce the length of the messages",
-        ),
-    ),
-    Rule(
-        ContentFilterError,
-        statuses=(400, 403, 422, 451),
-        codes=(
-            "content_filter",
-            "content_policy_violation",
-            "responsibleaipolicyviolation",
-            "moderation",
-            "moderation_blocked",
-            "invalid_prompt",
-        ),
-        phrases=(
-            "content management policy",
-            "requires moderation",
-            "flagged by moderation",
-            "content filtering policy",
-            "violates our usage policy",
-        ),
-    ),
-    Rule(AuthenticationError, statuses=(401,)),
-    Rule(
-        AuthenticationError,
-        statuses=(400, 403),
-        codes=("invalid_api_key", "api_key_invalid", "authentication_error", "unauthenticated"),
-        phrases=(
-            "incorrect api key",
-            "invalid api key",
-            "api key not valid",
-            "authorization failed",
-            "security token",
-        ),
-    ),
-    Rule(
-        ModelNotFoundError,
-        statuses=(400, 404, 422),
-        codes=("model_not_found", "deploymentnotfound", "invalid_model", "5007", "3042"),
-        phrases=(
-            "invalid model",
-            "model identifier is invalid",
-            "not a valid model",
-            "no such model",
-            "model not found",
-            "model does not exist",
-            "model_not_found",
-            "not found for account",
-            "no endpoints found for",
-        ),
-    ),
-    # A bare "Not Found" is a wrong address, not a missing model.
-    Rule(ModelNotFoundError, statuses=(404,), phrases=("model", "deployment")),
-    Rule(PermissionDeniedError, statuses=(403,)),
-    Rule(
-        OverloadedError,
-        statuses=(429,),
-        codes=(
-            "slow_down",
-            "capacity_exceeded",
-            "server_is_overloaded",
-            "overloaded_error",
-            "3040",
-        ),
-        phrases=("capacity", "overloaded", "slow down"),
-    ),
-    Rule(RateLimitError, statuses=(429,)),
-    Rule(ProviderTimeoutError, statuses=(408, 504)),
-    Rule(OverloadedError, statuses=(498, 503, 529)),
-    Rule(
-        OverloadedError,
-        statuses=(500, 502),
-        codes=("overloaded_error", "server_is_overloaded", "unavailable"),
-    ),
-    # Failed dependencies, a lock held too long, a request cancelled at their end.
-    Rule(ServerError, statuses=(409, 424, 425, 499)),
-    Rule(ServerError, statuses=range(500, 600)),
-    Rule(InvalidRequestError, statuses=range(400, 500)),
-)
+_TOO_MANY = 429
+_LONGEST_NAME = 200
 
 _STATUS_OF_CODE = {
     "invalid_request_error": 400,
@@ -215,8 +32,36 @@ _STATUS_OF_CODE = {
     "timeout_error": 504,
     "server_is_overloaded": 503,
     "overloaded_error": 529,
+    "slow_down": 429,
+    "vector_store_timeout": 504,
+    # What a response of OpenAI's says that failed (the SDK's `ResponseError.code`).
+    **dict.fromkeys(
+        (
+            "invalid_prompt",
+            "bio_policy",
+            "misalignment_policy_violation",
+            "image_content_policy_violation",
+            "data_residency_mismatch",
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_base64_image",
+            "invalid_image_url",
+            "invalid_image_mode",
+            "image_too_large",
+            "image_too_small",
+            "image_parse_error",
+            "image_file_too_large",
+            "image_file_not_found",
+            "unsupported_image_media_type",
+            "empty_image_file",
+            "failed_to_download_image",
+        ),
+        400,
+    ),
 }
 """For errors inside a 200, which often state no number."""
+
+_GENERAL = ("invalid_request_error", "invalid_request")
 
 _STATUS_OF_PHRASE = {"not found": 404, "does not support": 400, "unauthorized": 401}
 
@@ -226,7 +71,17 @@ _REQUEST_ID_HEADERS = (
     "apim-request-id",
     "x-amzn-requestid",
     "x-generation-id",
+    "x-debug-trace-id",
+    "x-ds-trace-id",
+    "mistral-correlation-id",
+    "x-kong-request-id",
+    "x-inference-request-id",
+    "nvcf-reqid",
+    "x-amzn-trace-id",
+    "cf-ray",
 )
+"""Whose is which: OpenAI and most others, Anthropic, Azure, Bedrock, OpenRouter, Cohere,
+DeepSeek, Mistral (twice), Hugging Face, NVIDIA, Hugging Face again, Cloudflare."""
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> ProviderError:
@@ -239,13 +94,20 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: float
         now: Wall-clock time in seconds since the epoch, for HTTP dates.
     """
     fault = read_fault(body)
+    kind = headers.get("x-amzn-errortype", "").partition(":")[0]
+    if kind:
+        fault = attrs.evolve(fault, code=fault.code or kind, codes=fault.codes | {kind.lower()})
+    stated = {**fault.headers, **headers}
+    wait = retry_after(stated, fault.texts, fault.delays, now)
+    if wait is None and status == _TOO_MANY:
+        wait = reset_wait(stated, now)
     names = [headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)]
     return _find(status, fault)(
         presentable(fault.message) or "the provider gave no reason",
         status=status,
-        code=_presentable_code(fault),
-        request_id=presentable(names[0]) if names else fault.request_id,
-        retry_after=retry_after(headers, fault.texts, fault.delays, now),
+        code=_presentable(fault.code),
+        request_id=_presentable(names[0] if names else fault.request_id),
+        retry_after=wait,
         phase="response",
     )
 
@@ -260,14 +122,16 @@ def classify_frame(frame: Any, *, phase: str) -> ProviderError:
     status = fault.status
     if status is None:
         known = sorted(code for code in fault.codes if code in _STATUS_OF_CODE)
+        # OpenAI calls nearly every error an invalid request, and tells more beside it.
+        known.sort(key=_GENERAL.__contains__)
         words = fault.message.lower()
         spoken = [number for phrase, number in _STATUS_OF_PHRASE.items() if phrase in words]
         status = _STATUS_OF_CODE[known[0]] if known else next(iter(spoken), 500)
     return _find(status, fault)(
         presentable(fault.message) or "the provider gave no reason",
         status=fault.status,
-        code=_presentable_code(fault),
-        request_id=fault.request_id,
+        code=_presentable(fault.code),
+        request_id=_presentable(fault.request_id),
         retry_after=retry_after({}, fault.texts, fault.delays, 0.0),
         phase=phase,
     )
@@ -282,5 +146,5 @@ def _find(status: int, fault: Fault) -> type[ProviderError]:
     return MalformedResponseError
 
 
-def _presentable_code(fault: Fault) -> str | None:
-    return presentable(fault.code) if fault.code else None
+def _presentable(text: str | None) -> str | None:
+    return presentable(text[:_LONGEST_NAME]) if text else None

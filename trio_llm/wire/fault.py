@@ -5,14 +5,25 @@ The shapes on record: ``error`` as an object, a string, a list or absent;
 upstream's own body as a string inside ``metadata.raw``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from trio_llm.wire.values import as_list, as_name, as_object, as_text, load, looks_like_html
 
-_CODE_FIELDS = ("code", "type", "status", "error_type", "error_code", "reason", "quotaId")
+_CODE_FIELDS = (
+    "code",
+    "type",
+    "status",
+    "error_type",
+    "error_code",
+    "reason",
+    "quotaId",
+    "quota_limit",
+    "limit_source",
+)
+_LONGEST_ESTIMATE = 86_400
 _INNER_FIELDS = ("innererror", "inner_error", "details", "metadata", "violations")
 
 
@@ -26,6 +37,8 @@ class Fault:
         codes: Every code, type and reason in it, in lower case.
         texts: Every sentence in it.
         delays: Durations that it states in fields of their own.
+        headers: Headers that it quotes, names in lower case: those of the limit that
+            was hit, at OpenRouter.
         status: The HTTP status that it states about itself.
         request_id: The provider's identifier of the request.
     """
@@ -35,6 +48,7 @@ class Fault:
     codes: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
     delays: tuple[str, ...] = ()
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     status: int | None = None
     request_id: str | None = None
 
@@ -74,12 +88,16 @@ def fault_of(value: Any) -> Fault:
         message = f"{message}: {upstream}"
     return Fault(
         message=message,
-        code=_first(inner, "code", "status", "type") or _first(body, "code", "type", "error_type"),
+        code=_telling(inner) or _first(body, "code", "type", "error_type"),
         codes=frozenset(code for layer in layers for code in _codes(layer)),
         texts=tuple(texts),
-        delays=tuple(text for layer in layers if (text := as_name(layer.get("retryDelay")))),
+        delays=tuple(delay for layer in layers if (delay := _delay(layer))),
+        headers=_headers(as_object(inner.get("metadata")).get("headers")),
         status=_status(inner) or _status(body),
-        request_id=_first(body, "request_id") or _first(inner, "request_id"),
+        request_id=_first(body, "request_id")
+        or _first(inner, "request_id")
+        # The identifier of the error itself, at Cohere and Together.
+        or as_name(body.get("id")),
     )
 
 
@@ -124,6 +142,25 @@ def _codes(layer: dict[str, Any]) -> Iterator[str]:
             yield value.lower()
         elif type(value) is int and abs(value) < 1_000_000:
             yield str(value)
+
+
+def _delay(layer: dict[str, Any]) -> str | None:
+    """Give the wait that a layer states: Google's ``retryDelay``, Hugging Face's estimate."""
+    seconds = layer.get("estimated_time")
+    if (type(seconds) is int or type(seconds) is float) and 0 <= seconds < _LONGEST_ESTIMATE:
+        return f"{seconds:f}s"
+    return as_name(layer.get("retryDelay"))
+
+
+def _headers(value: Any) -> dict[str, str]:
+    fields = list(as_object(value).items())[:32]
+    return {name.lower(): text[:200] for name, item in fields if (text := as_name(item))}
+
+
+def _telling(error: dict[str, Any]) -> str | None:
+    """Give an error's code; where that is the bare status, as Google's, the words beside it."""
+    words = as_name(error.get("status")) if type(error.get("code")) is int else None
+    return words[:100] if words else _first(error, "code", "status", "type")
 
 
 def _first(layer: dict[str, Any], *names: str) -> str | None:

@@ -32,6 +32,18 @@ class Quirks:
         output: How an answer of a given shape is asked for: ``native`` JSON schema,
             a forced ``tool``, or in words (``prompt``).
         headers: Further headers of every request, as pairs.
+        dimensions_field: The name of the length of vectors in a request to embed;
+            ``None`` where it cannot be chosen.
+        encoding: In which form vectors are asked for; ``None`` leaves it to the
+            provider. ``base64_int8`` is read as bytes, the others by what comes.
+        purposes: Words for what vectors are for, as pairs of ours and the
+            provider's; the first is said when the caller says nothing.
+        replays: Fields of its own replies that the provider takes back in a
+            conversation; others would be refused.
+        reply_after_results: Whether a user's message may not follow a tool's result,
+            so that a short reply is put between them.
+        lists_only: Whether one model has no address of its own, so that it is
+            looked for in the list.
     """
 
     version: str | None = None
@@ -46,6 +58,12 @@ class Quirks:
     plain_content: bool = False
     output: Literal["native", "tool", "prompt"] = "native"
     headers: tuple[tuple[str, str], ...] = ()
+    dimensions_field: str | None = "dimensions"
+    encoding: Literal["float", "base64", "base64_int8"] | None = None
+    purposes: tuple[tuple[str, str], ...] = ()
+    replays: frozenset[str] = frozenset({"reasoning_details", "extra_content", "reasoning_content"})
+    reply_after_results: bool = False
+    lists_only: bool = False
 
 
 PLAIN: Final = Quirks()

@@ -11,9 +11,19 @@ _SECRETS = (
         r"|AIza[\w-]{10,}|AKIA[A-Z0-9]{8,}|eyJ[\w-]{8,}(?:\.[\w-]+)*)"
     ),
     # Whatever stands where a key is named.
-    re.compile(r"(\bbearer\s+)[^\s\"',;]+", re.IGNORECASE),
     re.compile(
-        r"(\b(?:x-)?(?:goog-)?api[-_ ]?key(?: provided)?[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+",
+        r"(\bbearer\s+)(?!(?:tokens?|keys?|authentication|authorization)(?:[\s.,;:]|$))"
+        r"[^\s\"',;]+",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(\b(?:x-)?(?:goog-)?(?:api|subscription)[-_ ]?key(?: provided)?"
+        r"[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"((?:\b|_)(?:authorization|access[-_ ]token|api[-_ ]token|secret|password)"
+        r"[\"']?\s*[:=]\s*[\"']?(?:basic\s+|token\s+)?)(?!bearer\b)[^\s\"',;&]+",
         re.IGNORECASE,
     ),
     re.compile(r"([?&](?:key|token)=)[^\s\"'&]+", re.IGNORECASE),

@@ -49,17 +49,19 @@ def placed_parts(index: int, message: Message) -> Iterator[tuple[str, Part]]:
         yield place, part
 
 
-def unsupported(place: str, part: Part, remedy: str = "leave it out") -> InvalidRequestError:
+def unsupported(
+    place: str, part: Part, remedy: str = "leave it out", what: str | None = None
+) -> InvalidRequestError:
     """Make the error for a part that a dialect has no form for.
 
     Args:
         place: Where it stands, as `placed_parts` gives it.
         part: The part.
         remedy: What to do instead.
+        what: What is not taken, in words; ``None`` means every part of that type.
     """
-    return InvalidRequestError(
-        f"{place}: this provider's interface takes no {_NAMES[type(part)].split(' ')[-1]}; {remedy}"
-    )
+    what = what or _NAMES[type(part)].split(" ")[-1]
+    return InvalidRequestError(f"{place}: this provider's interface takes no {what}; {remedy}")
 
 
 def named_tool(request: Request) -> str | None:

@@ -3,6 +3,8 @@
 Source of the format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+from collections.abc import Sequence
+
 from trio_llm.errors import MalformedResponseError
 from trio_llm.wire.lines import MAX_LINE, LineSplitter
 
@@ -33,6 +35,11 @@ class EventStream:
     def stray(self) -> bytes:
         """The lines that belong to no event, at most 64 KiB of them."""
         return b"\n".join(self._stray)
+
+    @property
+    def stray_lines(self) -> Sequence[bytes]:
+        """The same, line by line."""
+        return self._stray
 
     def feed(self, data: bytes) -> list[tuple[str, str]]:
         """Give the events that `data` completes.

@@ -6,7 +6,7 @@ Only for error responses: some providers send ``retry-after`` with successes too
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -19,6 +19,10 @@ _IN_TEXT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
+_WINDOW = re.compile(r"\br=(\d+);\s*t=(\d+)", re.ASCII)
+_EPOCH = 1e9
+"""Seconds from which on a number is a moment and not a wait: 31 years, or 2001."""
+_EPOCH_IN_MILLISECONDS = 1e11
 
 
 def parse_duration(text: str) -> float | None:
@@ -30,7 +34,10 @@ def parse_duration(text: str) -> float | None:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Give the seconds of a ``Retry-After`` header: a number, a duration or an HTTP date.
+    """Give the seconds that a header states.
+
+    The forms: seconds, a Go duration, an HTTP date, an RFC 3339 date, seconds or
+    milliseconds since the epoch. A moment in the past means now.
 
     Args:
         value: The header's value.
@@ -38,12 +45,19 @@ def parse_retry_after(value: str, now: float) -> float | None:
     """
     value = value.strip()
     if _NUMBER.fullmatch(value):
-        return _finite(float(value))
+        number = _finite(float(value))
+        if number is None or number < _EPOCH:
+            return number
+        moment = number / 1000 if number >= _EPOCH_IN_MILLISECONDS else number
+        return max(0.0, moment - now)
     duration = parse_duration(value)
-    if duration is not None:
-        return duration
+    return _until(value, now) if duration is None else duration
+
+
+def _until(value: str, now: float) -> float | None:
     try:
-        moment = parsedate_to_datetime(value)
+        is_rfc3339 = value[10:11] == "T"
+        moment = datetime.fromisoformat(value) if is_rfc3339 else parsedate_to_datetime(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return _finite(max(0.0, moment.timestamp() - now))
@@ -78,6 +92,40 @@ def retry_after(
         wait = parse_duration(delay)
         if wait is not None:
             return wait
+    return _wait_in_words(texts)
+
+
+def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Find when the limits that are used up are filled again.
+
+    It is for a 429 that says nothing else. A header of the reset counts where the
+    one beside it says that nothing remains; of several limits, the last to be
+    filled counts.
+
+    Args:
+        headers: Response headers, names in lower case.
+        now: Wall-clock time in seconds since the epoch.
+
+    Returns:
+        Seconds, or ``None`` where no limit is known to be used up.
+    """
+    waits: list[float] = []
+    for name, value in headers.items():
+        if "ratelimit" not in name:
+            continue
+        for remaining, seconds in _WINDOW.findall(value):
+            if not remaining.strip("0"):
+                waits.append(float(seconds))
+        if "remaining" in name and value.strip() in ("0", "0.0"):
+            # Proxies that join headers leave something after a comma.
+            reset = headers.get(name.replace("remaining", "reset"), "").partition(",")[0]
+            wait = parse_retry_after(reset, now)
+            if wait is not None:
+                waits.append(wait)
+    return _finite(max(waits)) if waits else None
+
+
+def _wait_in_words(texts: Iterable[str]) -> float | None:
     for text in texts:
         found = _IN_TEXT.search(text)
         if found is None:

@@ -27,3 +27,9 @@ CARRIED_FIELDS = ("reasoning_details", "extra_content")
 """Fields of an assistant's message that must come back unchanged (OpenRouter, Gemini)."""
 
 REPLAYED_FIELDS = (*CARRIED_FIELDS, "reasoning_content")
+
+CALLS = "tool_calls"
+"""The key of `Reasoning.opaque` under which, by identifier, single calls have such fields."""
+
+CALL_FIELDS = ("extra_content",)
+"""Fields of a single tool call that must come back with it (Gemini's signatures)."""

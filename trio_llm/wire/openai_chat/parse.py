@@ -3,7 +3,17 @@
 import re
 from typing import Any
 
-from trio_llm.chat import Image, Message, Part, Reasoning, Role, Text, Tool, ToolCall, ToolResult
+from trio_llm.chat import (
+    Message,
+    OutputSchema,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from trio_llm.errors import InvalidRequestError
 from trio_llm.wire.dialect import Incoming
 from trio_llm.wire.fields import (
@@ -20,8 +30,10 @@ from trio_llm.wire.fields import (
     take_text,
     take_tools,
 )
-from trio_llm.wire.images import from_url
-from trio_llm.wire.openai_chat.names import DIALECT, REPLAYED_FIELDS
+from trio_llm.wire.openai_chat.names import CALLS, DIALECT, REPLAYED_FIELDS
+from trio_llm.wire.openai_chat.parts import read_parts
+from trio_llm.wire.openai_chat.replies import call_fields
+from trio_llm.wire.values import as_list, as_object, as_text
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -33,8 +45,13 @@ _ROLES: dict[str, Role] = {
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 
 
-def parse_request(path: str, body: bytes) -> Incoming:
+def parse_request(path: str, body: bytes, origin: str = DIALECT) -> Incoming:
     """Read a request; fields that the vocabulary lacks end up in `Request.extra`.
+
+    Args:
+        path: The path of the request.
+        body: Its body.
+        origin: The dialect's name.
 
     Raises:
         InvalidRequestError: The body is no request of this dialect.
@@ -53,7 +70,9 @@ def parse_request(path: str, body: bytes) -> Incoming:
     older = take_integer(fields, "max_tokens")
     newer = take_integer(fields, "max_completion_tokens")
     request = build_request(
-        messages=[_message(item, f"messages[{index}]") for index, item in enumerate(wire_messages)],
+        messages=[
+            _message(item, f"messages[{index}]", origin) for index, item in enumerate(wire_messages)
+        ],
         max_tokens=older if newer is None else newer,
         temperature=take_number(fields, "temperature"),
         top_p=take_number(fields, "top_p"),
@@ -65,7 +84,8 @@ def parse_request(path: str, body: bytes) -> Incoming:
         reasoning=take_text(fields, "reasoning_effort"),
         user=take_text(fields, "user"),
         metadata=expect_object(fields.pop("metadata", None) or {}, "metadata"),
-        extra={DIALECT: fields} if fields else {},
+        output=_output(fields),
+        extra={origin: fields} if fields else {},
     )
     return Incoming(request, model, stream)
 
@@ -82,7 +102,7 @@ def _tool_choice(value: Any) -> str | None:
     return expect_text(function.get("name"), "tool_choice.function.name")
 
 
-def _message(value: Any, place: str) -> Message:
+def _message(value: Any, place: str, origin: str) -> Message:
     fields = expect_object(value, place)
     role = _ROLES.get(expect_text(fields.get("role"), f"{place}.role"))
     if role is None:
@@ -90,47 +110,45 @@ def _message(value: Any, place: str) -> Message:
     content = fields.get("content")
     if role == "tool":
         call_id = expect_text(fields.get("tool_call_id"), f"{place}.tool_call_id")
-        text = "".join([part.text for part in _parts(content, place) if isinstance(part, Text)])
+        text = "".join([part.text for part in read_parts(content, place) if isinstance(part, Text)])
         name = fields.get("name")
         if name is not None:
             name = expect_text(name, f"{place}.name")
         return Message("tool", ToolResult(call_id, text, name=name))
-    parts = _parts(content, place)
+    parts = read_parts(content, place)
     if role == "assistant":
-        parts = [*_reasoning(fields), *parts, *_calls(fields, place)]
+        parts = [*_reasoning(fields, origin), *parts, *_calls(fields, place)]
     return Message(role, parts)
 
 
-def _parts(content: Any, place: str) -> list[Part]:
-    if content is None:
-        return []
-    if type(content) is str:
-        return [Text(content)]
-    parts: list[Part] = []
-    for index, item in enumerate(expect_list(content, f"{place}.content")):
-        where = f"{place}.content[{index}]"
-        part = expect_object(item, where)
-        kind = part.get("type")
-        if kind == "text":
-            parts.append(Text(expect_text(part.get("text"), f"{where}.text")))
-        elif kind == "image_url":
-            parts.append(_image(part.get("image_url"), where))
-        else:
-            raise InvalidRequestError(f"{where}: parts of type {kind!r} are not supported")
-    return parts
+def _output(fields: dict[str, Any]) -> OutputSchema | None:
+    """Take the shape of the answer; other formats stay where they are."""
+    wanted = fields.get("response_format")
+    if type(wanted) is not dict or as_object(wanted).get("type") != "json_schema":
+        return None
+    place = "response_format.json_schema"
+    shape = expect_object(as_object(fields.pop("response_format")).get("json_schema"), place)
+    return OutputSchema(
+        expect_text(shape.get("name"), f"{place}.name"),
+        expect_object(shape.get("schema"), f"{place}.schema"),
+        strict=take_flag(dict(shape), "strict", default=False),
+        description=expect_text(shape.get("description") or "", f"{place}.description"),
+    )
 
 
-def _image(value: Any, where: str) -> Image:
-    url = value if type(value) is str else expect_object(value, f"{where}.image_url").get("url")
-    return from_url(expect_text(url, f"{where}.image_url.url"), where)
-
-
-def _reasoning(fields: dict[str, Any]) -> list[Part]:
+def _reasoning(fields: dict[str, Any], origin: str) -> list[Part]:
     opaque = {name: fields[name] for name in REPLAYED_FIELDS if fields.get(name)}
+    beside = {
+        as_text(as_object(call).get("id")): kept
+        for call in as_list(fields.get("tool_calls"))
+        if (kept := call_fields(as_object(call)))
+    }
+    if beside:
+        opaque[CALLS] = beside
     text = fields.get("reasoning_content") or fields.get("reasoning") or ""
     if not opaque and not text:
         return []
-    return [Reasoning(expect_text(text, "reasoning_content"), opaque or None, DIALECT)]
+    return [Reasoning(expect_text(text, "reasoning_content"), opaque or None, origin)]
 
 
 def _calls(fields: dict[str, Any], place: str) -> list[Part]:

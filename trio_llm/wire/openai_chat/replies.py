@@ -5,7 +5,14 @@ from typing import Any
 from trio_llm.chat import Completion, FinishReason, Message, Part, Reasoning, Text, ToolCall, Usage
 from trio_llm.errors import MalformedResponseError, OverloadedError, ServerError
 from trio_llm.wire.classify import classify_frame
-from trio_llm.wire.openai_chat.names import CARRIED_FIELDS, DIALECT, FAILED_FINISH, FINISH
+from trio_llm.wire.openai_chat.names import (
+    CALL_FIELDS,
+    CALLS,
+    CARRIED_FIELDS,
+    DIALECT,
+    FAILED_FINISH,
+    FINISH,
+)
 from trio_llm.wire.values import (
     as_count,
     as_list,
@@ -17,18 +24,43 @@ from trio_llm.wire.values import (
 )
 
 
-def decode_reply(body: bytes) -> Completion:
+def decode_reply(body: bytes, origin: str = DIALECT) -> Completion:
     """Read a whole response of status 200.
+
+    Args:
+        body: The body.
+        origin: The dialect's name, for provider state that must come back to it.
 
     Raises:
         ProviderError: An error inside the 200, classified; or `MalformedResponseError`.
     """
-    value = read_body(body)
-    reply = as_object(value)
-    choices = reply.get("choices")
+    return completion_of(read_body(body), origin)
+
+
+def raise_failure(reply: dict[str, Any], wanted: str) -> None:
+    """Raise the error that a body of status 200 is in truth.
+
+    Args:
+        reply: The body.
+        wanted: The field that a success has.
+
+    Raises:
+        ProviderError: It is one, classified.
+    """
     failed = reply.get("error") or reply.get("object") == "error"
-    if failed or (choices is None and ("errors" in reply or "detail" in reply)):
+    if failed or (reply.get(wanted) is None and ("errors" in reply or "detail" in reply)):
         raise classify_frame(reply, phase="response")
+
+
+def completion_of(value: Any, origin: str) -> Completion:
+    """Read a decoded reply.
+
+    Raises:
+        ProviderError: An error inside the 200, classified; or `MalformedResponseError`.
+    """
+    reply = as_object(value)
+    raise_failure(reply, "choices")
+    choices = reply.get("choices")
     if type(choices) is not list or not choices:
         raise MalformedResponseError("the response has no choices", phase="response")
     choice = as_object(as_list(choices)[0])
@@ -36,7 +68,7 @@ def decode_reply(body: bytes) -> Completion:
     if type(message) is not dict and choice.get("finish_reason") is None:
         raise MalformedResponseError("the first choice has no message", phase="response")
     fields = as_object(message)
-    turn = _message(fields)
+    turn = _message(fields, origin)
     raw_finish = as_name(choice.get("finish_reason"))
     return Completion(
         message=turn,
@@ -95,8 +127,10 @@ def usage_of(value: Any) -> Usage | None:
         output_tokens=completion,
         cached_tokens=as_count(read.get("cached_tokens"))
         or as_count(usage.get("prompt_cache_hit_tokens"))
-        or as_count(usage.get("cached_tokens")),
-        cache_write_tokens=as_count(read.get("cache_write_tokens")),
+        or as_count(usage.get("cached_tokens"))
+        or as_count(usage.get("cache_read_input_tokens")),
+        cache_write_tokens=as_count(read.get("cache_write_tokens"))
+        or as_count(usage.get("cache_creation_input_tokens")),
         reasoning_tokens=reasoning,
     )
 
@@ -154,26 +188,32 @@ def opaque_of(fields: dict[str, Any], thoughts: str, *, calls: bool) -> dict[str
     Plain reasoning goes back only beside tool calls, where DeepSeek asks for it;
     some other servers refuse the field.
     """
-    opaque = {name: fields[name] for name in CARRIED_FIELDS if fields.get(name)}
+    opaque = {name: fields[name] for name in (*CARRIED_FIELDS, CALLS) if fields.get(name)}
     if calls and not opaque and as_name(fields.get("reasoning_content")):
         opaque["reasoning_content"] = thoughts
     return opaque or None
 
 
-def _message(fields: dict[str, Any]) -> Message:
+def call_fields(call: dict[str, Any]) -> dict[str, Any]:
+    """Give the fields of one tool call that must come back with it."""
+    return {name: call[name] for name in CALL_FIELDS if call.get(name)}
+
+
+def _message(fields: dict[str, Any], origin: str) -> Message:
     text, thoughts = text_and_thoughts(fields.get("content"))
     thoughts = thoughts_of(fields) or thoughts
-    calls = _calls(fields)
-    opaque = opaque_of(fields, thoughts, calls=bool(calls))
+    beside: dict[str, Any] = {}
+    calls = _calls(fields, beside)
+    opaque = opaque_of(fields | {CALLS: beside}, thoughts, calls=bool(calls))
     parts: list[Part] = []
     if thoughts or opaque:
-        parts.append(Reasoning(thoughts, opaque, DIALECT))
+        parts.append(Reasoning(thoughts, opaque, origin))
     if text:
         parts.append(Text(text))
     return Message("assistant", [*parts, *calls])
 
 
-def _calls(fields: dict[str, Any]) -> list[ToolCall]:
+def _calls(fields: dict[str, Any], beside: dict[str, Any]) -> list[ToolCall]:
     calls: list[ToolCall] = []
     for item in as_list(fields.get("tool_calls")):
         call = as_object(item)
@@ -181,6 +221,9 @@ def _calls(fields: dict[str, Any]) -> list[ToolCall]:
         name = as_text(function.get("name"))
         call_id = as_name(call.get("id")) or f"call_{len(calls)}"
         calls.append(ToolCall.parse(call_id, name, arguments_text(function.get("arguments"))))
+        kept = call_fields(call)
+        if kept:
+            beside[call_id] = kept
     function = as_object(fields.get("function_call"))
     if not calls and as_name(function.get("name")):
         name = as_text(function.get("name"))

@@ -6,8 +6,8 @@ A dialect knows no clock: ``created`` is 0, and a stream's identifier is a const
 from typing import Any
 
 from trio_llm.chat import Completion, Delta, Reasoning, ReasoningDelta, TextDelta, ToolCall, Usage
-from trio_llm.wire.openai_chat.names import CARRIED_FIELDS, DIALECT
-from trio_llm.wire.values import write_body, write_text
+from trio_llm.wire.openai_chat.names import CALLS, CARRIED_FIELDS, DIALECT
+from trio_llm.wire.values import as_object, write_body, write_text
 
 _STREAM_ID = "chatcmpl-0"
 _ERROR_TYPES = {
@@ -19,13 +19,15 @@ _ERROR_TYPES = {
 }
 
 
-def encode_reply(completion: Completion) -> bytes:
+def encode_reply(completion: Completion, origin: str = DIALECT) -> bytes:
     """Write a whole reply."""
     message: dict[str, Any] = {"role": "assistant", "content": completion.message.text or None}
     if completion.message.reasoning:
         message["reasoning_content"] = completion.message.reasoning
-    message.update(_carried(completion))
-    calls = [_call(call) for call in completion.message.tool_calls]
+    carried = _carried(completion, origin)
+    beside = as_object(carried.pop(CALLS, None))
+    message.update(carried)
+    calls = [_call(call) | as_object(beside.get(call.id)) for call in completion.message.tool_calls]
     if calls:
         message["tool_calls"] = calls
     choice = {"index": 0, "message": message, "finish_reason": _finish(completion)}
@@ -48,10 +50,16 @@ def encode_error(status: int, message: str, code: str | None) -> bytes:
 
 
 class ChunkEncoder:
-    """Writes one streamed reply."""
+    """Writes one streamed reply.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: The model to name.
+        origin: The dialect's name.
+    """
+
+    def __init__(self, model: str, origin: str = DIALECT) -> None:
         self._model = model
+        self._origin = origin
 
     def start(self) -> bytes:
         """Give the bytes before the first delta."""
@@ -74,7 +82,16 @@ class ChunkEncoder:
 
     def finish(self, completion: Completion, /) -> bytes:
         """Give the finish reason, the usage and the terminal marker."""
-        last = self._choice(_carried(completion), _finish(completion))
+        carried = _carried(completion, self._origin)
+        beside = as_object(carried.pop(CALLS, None))
+        late = [
+            {"index": index, **as_object(beside[call.id])}
+            for index, call in enumerate(completion.message.tool_calls)
+            if call.id in beside
+        ]
+        if late:
+            carried["tool_calls"] = late
+        last = self._choice(carried, _finish(completion))
         if completion.usage is not None:
             last += self._chunk({"choices": [], "usage": _usage(completion.usage)})
         return last + b"data: [DONE]\n\n"
@@ -109,11 +126,12 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _carried(completion: Completion) -> dict[str, Any]:
+def _carried(completion: Completion, origin: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for part in completion.message.content:
-        if isinstance(part, Reasoning) and part.origin == DIALECT and part.opaque:
-            fields |= {name: part.opaque[name] for name in CARRIED_FIELDS if name in part.opaque}
+        if isinstance(part, Reasoning) and part.origin == origin and part.opaque:
+            names = (*CARRIED_FIELDS, CALLS)
+            fields |= {name: part.opaque[name] for name in names if name in part.opaque}
     return fields
 
 

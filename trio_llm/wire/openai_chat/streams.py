@@ -6,9 +6,11 @@ from trio_llm.chat import Completion, Delta, TextDelta, ToolCallDelta
 from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.draft import CallDraft, Draft
-from trio_llm.wire.openai_chat.names import CARRIED_FIELDS, DIALECT
+from trio_llm.wire.openai_chat.details import DetailsDraft
+from trio_llm.wire.openai_chat.names import CALLS, CARRIED_FIELDS, DIALECT
 from trio_llm.wire.openai_chat.replies import (
     arguments_text,
+    call_fields,
     finish_reason,
     opaque_of,
     text_and_thoughts,
@@ -21,12 +23,18 @@ from trio_llm.wire.values import as_list, as_name, as_object, as_text, load
 
 
 class ChunkDecoder:
-    """Turns the bytes of one stream into deltas and a completion."""
+    """Turns the bytes of one stream into deltas and a completion.
 
-    def __init__(self) -> None:
+    Args:
+        origin: The dialect's name, for provider state that must come back to it.
+    """
+
+    def __init__(self, origin: str = DIALECT) -> None:
+        self._origin = origin
         self._events = EventStream()
         self._draft = Draft()
         self._by_index: dict[int, CallDraft] = {}
+        self._by_id: dict[str, CallDraft] = {}
         self._seen = False
         self._done = False
         self._error: ProviderError | None = None
@@ -36,6 +44,7 @@ class ChunkDecoder:
         self._model: str | None = None
         self._id: str | None = None
         self._carried: dict[str, Any] = {}
+        self._details: dict[str, DetailsDraft] = {}
 
     @property
     def finished(self) -> bool:
@@ -71,8 +80,9 @@ class ChunkDecoder:
         calls = bool(self._draft.calls)
         reason = finish_reason(self._finish, calls=calls, refused=self._refused, phase="stream")
         thoughts = "".join(self._draft.reasoning)
+        carried = self._carried | {name: draft.finish() for name, draft in self._details.items()}
         return Completion(
-            message=self._draft.message(DIALECT, opaque_of(self._carried, thoughts, calls=calls)),
+            message=self._draft.message(self._origin, opaque_of(carried, thoughts, calls=calls)),
             finish_reason=reason,
             raw_finish=self._finish,
             usage=usage_of(self._usage),
@@ -167,8 +177,9 @@ class ChunkDecoder:
         for name in CARRIED_FIELDS:
             value = fields.get(name)
             if type(value) is list:
-                known = as_list(self._carried.setdefault(name, []))
-                merge_details(known, as_list(value))
+                if name not in self._details:
+                    self._details[name] = DetailsDraft()
+                self._details[name].add(as_list(value))
             elif value:
                 self._carried[name] = value
         if as_name(fields.get("reasoning_content")):
@@ -183,9 +194,13 @@ class ChunkDecoder:
         if call is None:
             call = self._draft.open_call(call_id, name, deltas)
             self._by_index[index if type(index) is int else call.index] = call
+            self._by_id.setdefault(call.id, call)
         elif name and not call.name:
             call.name = name
             deltas.append(ToolCallDelta(call.index, name=name))
+        kept = call_fields(item)
+        if kept:
+            self._carried.setdefault(CALLS, {})[call.id] = kept
         arguments = arguments_text(function.get("arguments"))
         if arguments:
             self._draft.add_arguments(call, arguments, deltas)
@@ -198,22 +213,4 @@ class ChunkDecoder:
         if call is None or not call_id or not name or call_id == call.id:
             return call
         # Another identifier with a name: another call, whatever index it was given.
-        return next((known for known in calls if known.id == call_id), None)
-
-
-def merge_details(known: list[Any], further: list[Any]) -> None:
-    """Join OpenRouter's reasoning details, which arrive in fragments by index and type."""
-    for item in further:
-        detail = as_object(item)
-        if not detail:
-            continue
-        last = as_object(known[-1]) if known else {}
-        same = last and all(last.get(key) == detail.get(key) for key in ("index", "type"))
-        if not same:
-            known.append(dict(detail))
-            continue
-        for key, value in detail.items():
-            if key in ("text", "summary", "data") and type(last.get(key)) is str:
-                last[key] += as_text(value)
-            elif value is not None:
-                last[key] = value
+        return self._by_id.get(call_id)

@@ -1,0 +1,1 @@
+"""Tests of the vocabulary: messages, tools, and Python types as JSON."""

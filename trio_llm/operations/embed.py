@@ -1,0 +1,43 @@
+"""Embeddings: texts in, vectors out, from one model family."""
+
+import attrs
+import trio
+
+from trio_llm.chat import Embeddings, EmbedRequest
+from trio_llm.errors import MalformedResponseError
+from trio_llm.operations.texts import ask_in_parts, joined
+from trio_llm.providers.node import Node
+from trio_llm.switchboard import Switchboard
+
+
+async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embeddings:
+    """Embed texts in as many requests as the provider's limits need.
+
+    The family of the first member that embeds is the family of the call: vectors of
+    two families cannot be compared, so members of another one are not asked.
+
+    Raises:
+        LLMError: One request failed; the others are cancelled, and nothing is given.
+        MalformedResponseError: The vectors of two requests differ in length.
+    """
+    if request.family is None:
+        request = attrs.evolve(request, family=node.embedding_family(request))
+    started = trio.current_time()
+    results = [
+        result
+        for result in await ask_in_parts(board, node, request)
+        if isinstance(result, Embeddings)
+    ]
+    if len(results) == 1:
+        return results[0]
+    lengths = {result.dimensions for result in results}
+    if len(lengths) > 1:
+        told = ", ".join(str(length) for length in sorted(lengths))
+        raise MalformedResponseError(
+            f"the parts of one call have vectors of different lengths ({told})",
+            provider=results[0].provider,
+            model=results[0].model,
+            phase="response",
+        )
+    vectors = tuple([vector for result in results for vector in result.vectors])
+    return Embeddings(vectors=vectors, **joined(results, started))

@@ -1,0 +1,93 @@
+"""What a backend's result must be before it counts as an answer.
+
+The rules hold for every backend, a user's own class included. A result that breaks
+one is the failure of that attempt, so that a balancer can ask its next member.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from trio_llm.chat import (
+    AnyRequest,
+    AnyResult,
+    Completion,
+    CountRequest,
+    DeleteModel,
+    Done,
+    Embeddings,
+    EmbedRequest,
+    ListModels,
+    ModelList,
+    ModerateRequest,
+    Moderation,
+    Operation,
+    OperationResult,
+    PullModel,
+    Request,
+    ShowModel,
+    TokenCount,
+)
+from trio_llm.errors import ContentFilterError, MalformedResponseError
+
+_RESULTS: Final[Mapping[type[Operation], type[OperationResult]]] = MappingProxyType(
+    {
+        EmbedRequest: Embeddings,
+        ModerateRequest: Moderation,
+        CountRequest: TokenCount,
+        ListModels: ModelList,
+        ShowModel: ModelList,
+        PullModel: Done,
+        DeleteModel: Done,
+    }
+)
+
+
+def demand_sound(request: AnyRequest, result: AnyResult) -> None:
+    """See that a result answers its request.
+
+    Raises:
+        ContentFilterError: The provider answered with a refusal and nothing else.
+        MalformedResponseError: The result is of another class than the request asks
+            for, a vector or verdict is missing, vectors differ in length, or a count
+            is negative.
+    """
+    if isinstance(request, Request):
+        if not isinstance(result, Completion):
+            raise _malformed(f"a request was answered with {type(result).__name__}")
+        _refuse_filtered(result)
+        return
+    expected = _RESULTS.get(type(request), OperationResult)
+    if not isinstance(result, expected):
+        raise _malformed(f"{request.what}: the answer is {type(result).__name__}")
+    if isinstance(request, EmbedRequest) and isinstance(result, Embeddings):
+        _check_vectors(request, result.vectors)
+    elif isinstance(request, ModerateRequest) and isinstance(result, Moderation):
+        if len(result.verdicts) != len(request.texts):
+            raise _malformed(f"{len(result.verdicts)} verdicts came for {len(request.texts)} texts")
+    elif isinstance(result, TokenCount) and result.tokens < 0:
+        raise _malformed(f"it counted {result.tokens} tokens")
+
+
+def _check_vectors(request: EmbedRequest, vectors: Sequence[Sequence[float]]) -> None:
+    if len(vectors) != len(request.texts):
+        raise _malformed(f"{len(vectors)} vectors came for {len(request.texts)} texts")
+    wanted = request.dimensions or len(next(iter(vectors), ()))
+    for index, vector in enumerate(vectors):
+        if len(vector) != wanted or not wanted:
+            raise _malformed(
+                f"vector {index} has {len(vector)} dimensions, and {wanted or 'some'} were expected"
+            )
+
+
+def _refuse_filtered(completion: Completion) -> None:
+    """Turn a refusal inside a success that delivered nothing into its error."""
+    message = completion.message
+    if completion.finish_reason == "content_filter" and not (message.text or message.tool_calls):
+        raise ContentFilterError(
+            "the provider refused the content", code=completion.raw_finish, phase="response"
+        )
+
+
+def _malformed(message: str) -> MalformedResponseError:
+    return MalformedResponseError(message, phase="response")

@@ -1,0 +1,234 @@
+"""What every endpoint of a runtime shares: how a call is opened, awaited and recorded."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+
+import attrs
+import trio
+
+from trio_llm import events
+from trio_llm.actors import Envelope, Refused
+from trio_llm.balancing import see_off
+from trio_llm.chat import AnyRequest, Completion, OperationResult, Reply, Usage
+from trio_llm.config.rules import quoted, suggestion
+from trio_llm.errors import (
+    ConfigError,
+    InvalidRequestError,
+    LLMError,
+    ProviderCrashedError,
+)
+from trio_llm.events import EventStream
+from trio_llm.policy import RetryBudget
+from trio_llm.providers.lease import Refusal
+from trio_llm.providers.node import Node
+from trio_llm.providers.visit import Answer, Ask, Call, Visit
+from trio_llm.wire import DIALECTS
+
+_NO_USAGE = Usage()
+
+
+@attrs.define(eq=False)
+class Switchboard:
+    """What every endpoint of one runtime shares.
+
+    Attributes:
+        events: Where records go.
+        close_deadline: Seconds that a cancelled job has to leave.
+        nodes: Every provider and balancer by name, members first.
+        max_attempts: The most physical attempts that a call may make, unless it
+            says otherwise.
+        retries: The retry budget of the runtime.
+        overruns: Jobs that were still running after `close_deadline`.
+    """
+
+    events: EventStream
+    close_deadline: float
+    nodes: Mapping[str, Node]
+    max_attempts: int
+    retries: RetryBudget
+    overruns: int = attrs.field(default=0, init=False)
+    _numbers: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
+
+    def named(self, name: str, place: str) -> Node:
+        """Give the provider or balancer that bears a name.
+
+        Args:
+            name: The name.
+            place: Where the caller gave it, for the error.
+
+        Raises:
+            ConfigError: Nobody bears it.
+        """
+        node = self.nodes.get(name)
+        if node is None:
+            hint = suggestion(name, sorted(self.nodes))
+            raise ConfigError([f"{place}: no provider named {quoted(name)}; {hint}"], "call")
+        return node
+
+    def open_call(self, node: Node, request: AnyRequest, *, streaming: bool) -> Ask:
+        """Ask a node, at once or not at all.
+
+        Raises:
+            ProviderUnavailableError: It cannot take the call.
+            ConfigError: `prefer` names nobody.
+            InvalidRequestError: `extra` is for a dialect that there is not.
+        """
+        for dialect in request.extra:
+            if dialect not in DIALECTS:
+                raise InvalidRequestError(
+                    f"extra: no dialect named {quoted(str(dialect))}; "
+                    f"{suggestion(str(dialect), tuple(DIALECTS))}",
+                    phase="request",
+                )
+        if request.prefer is not None:
+            self.named(request.prefer, "prefer")
+        now = trio.current_time()
+        cap = request.max_attempts or self.max_attempts
+        call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran)
+        self.retries.earn()
+        if self.events.watched:
+            self.events.emit(events.RequestStarted(now, call.number, (node.name,), streaming))
+        lease = node.enqueue(request)
+        if isinstance(lease, Refusal):
+            raise self.finished(call, node, lease.error(node.name))
+        ask: Ask = Envelope(
+            Visit(call, request, (node.name,)), lease, trio.current_effective_deadline()
+        )
+        try:
+            node.post(ask)
+        except Refused as refused:
+            refusal = Refusal(refused.code, f"its mailbox did not take the call: {refused.code}")
+            raise self.finished(call, node, refusal.error(node.name)) from None
+        return ask
+
+    @asynccontextmanager
+    async def streamed(
+        self, node: Node, request: AnyRequest
+    ) -> AsyncGenerator[tuple[Ask, Answer], None]:
+        """Ask for a stream; the block begins at its commit, and leaving it ends the call.
+
+        Raises:
+            LLMError: It failed before the commit; that is recorded.
+        """
+        ask = self.open_call(node, request, streaming=True)
+        call = ask.payload.call
+        try:
+            await ask.wait_decided()
+            if ask.value is None:
+                await ask.wait_settled()
+                raise self.finished(call, node, error_of(ask, node))
+            yield ask, ask.value
+        finally:
+            if not ask.settled:
+                await see_off(ask, node, "the caller left the stream", self.closing_time())
+            self.given_up(call, node)
+
+    def _overran(self) -> None:
+        self.overruns += 1
+
+    def closing_time(self) -> float:
+        """When a call that is given up now must be gone, on Trio's clock."""
+        return trio.current_time() + self.close_deadline
+
+    async def outcome(self, node: Node, ask: Ask) -> Answer:
+        """Wait until nothing of a call runs any more; give what it was answered.
+
+        Raises:
+            LLMError: What it failed with; that is recorded.
+        """
+        call = ask.payload.call
+        try:
+            await ask.wait_settled()
+        except trio.Cancelled:
+            if ask.stamp >= trio.current_time():
+                await see_off(ask, node, "the caller was cancelled", self.closing_time())
+                self.given_up(call, node)
+                raise
+            # Decided before the cancellation: the clean-up is bounded, the reply stands,
+            # and the caller meets its cancellation at its own next checkpoint.
+            with trio.CancelScope(shield=True):
+                await ask.wait_settled()
+        except BaseException:
+            await see_off(ask, node, "the caller was interrupted", self.closing_time())
+            self.given_up(call, node)
+            raise
+        if ask.value is not None:
+            return ask.value
+        raise self.finished(call, node, error_of(ask, node))
+
+    def finished(self, call: Call, node: Node, error: LLMError) -> LLMError:
+        """Record that a call failed; give the error, with the attempts."""
+        error.attempts = call.attempts
+        self._record(call, node, "failed", error=type(error).__name__)
+        return error
+
+    def replied(self, call: Call, node: Node, answer: Answer) -> Reply:
+        """Record that a call succeeded; give the reply."""
+        completion = answer.result
+        if not isinstance(completion, Completion):
+            raise TypeError("only a finished answer to a request makes a reply")
+        self._record(call, node, "succeeded", provider=answer.provider)
+        return Reply(
+            message=completion.message,
+            finish_reason=completion.finish_reason,
+            usage=completion.usage or _NO_USAGE,
+            provider=answer.provider,
+            model=completion.model or answer.model,
+            latency=answer.finished - call.started,
+            time_to_first_token=(
+                answer.first_token - call.started if answer.feed is not None else None
+            ),
+            metadata=answer.metadata,
+            attempts=call.attempts,
+            raw=completion.raw,
+        )
+
+    def concluded(self, call: Call, node: Node, answer: Answer) -> OperationResult:
+        """Record that an operation succeeded; give its result."""
+        result = answer.result
+        if not isinstance(result, OperationResult):
+            raise TypeError("only a finished operation has a result")
+        self._record(call, node, "succeeded", provider=answer.provider)
+        return attrs.evolve(
+            result,
+            model=result.model or answer.model or None,
+            provider=answer.provider,
+            latency=answer.finished - call.started,
+            metadata=answer.metadata,
+            attempts=call.attempts,
+        )
+
+    def given_up(self, call: Call, node: Node) -> None:
+        """Record that the caller was cancelled, or left a stream, unless it was through."""
+        self._record(call, node, "cancelled")
+
+    def _record(
+        self,
+        call: Call,
+        node: Node,
+        outcome: str,
+        *,
+        provider: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        if call.concluded:  # a stream that was left, and is read to its end all the same
+            return
+        call.concluded = True
+        if self.events.watched:
+            now = trio.current_time()
+            self.events.emit(
+                events.RequestFinished(
+                    now, call.number, (node.name,), outcome, now - call.started, provider, error
+                )
+            )
+
+
+def error_of(ask: Ask, node: Node) -> LLMError:
+    """Give the error that a call was decided with, or that it was not decided."""
+    error = ask.error
+    if isinstance(error, LLMError):
+        return error
+    crashed = ProviderCrashedError("the call ended without an outcome", provider=node.name)
+    crashed.__cause__ = error
+    return crashed
