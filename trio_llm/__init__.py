@@ -82,6 +82,7 @@ from trio_llm.errors import StreamInterruptedError as StreamInterruptedError
 from trio_llm.errors import StructuredOutputError as StructuredOutputError
 from trio_llm.errors import ToolCallError as ToolCallError
 from trio_llm.errors import ToolRoundsExceededError as ToolRoundsExceededError
+from trio_llm.errors import UnsupportedError as UnsupportedError
 from trio_llm.operations import BatchResults as BatchResults
 from trio_llm.operations import ModelCatalogue as ModelCatalogue
 from trio_llm.operations import PartialStream as PartialStream
@@ -180,6 +181,7 @@ __all__ = [
     "ToolResult",
     "ToolRoundsExceededError",
     "ToolRun",
+    "UnsupportedError",
     "Usage",
     "Verdict",
     "__version__",

@@ -157,6 +157,13 @@ class InvalidRequestError(ProviderError):
     """The provider, or the dialect, cannot accept this request as it is."""
 
 
+class UnsupportedError(InvalidRequestError):
+    """This provider's interface has no form for a part of the request; another's may.
+
+    Nothing was sent. A balancer goes on to its next member.
+    """
+
+
 class OverloadedError(ProviderError):
     """The provider is out of capacity; its fault, not the caller's rate."""
 

@@ -39,10 +39,11 @@ OPAQUE: dict[str, dict[str, Any] | None] = {
     "gemini": {"thoughtSignature": "c2ln"},
 }
 LIKE_OPENAI = ("openai_chat", "huggingface", "cloudflare_run")
-OPAQUE |= dict.fromkeys(LIKE_OPENAI, OPAQUE["openai_chat"])
+for _name in LIKE_OPENAI:
+    OPAQUE[_name] = OPAQUE["openai_chat"]
 # What a dialect has no place for, and what it says instead.
 LOST: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(LIKE_OPENAI, {}),
+    **{name: {} for name in LIKE_OPENAI},
     "openai_responses": {"seed": None},
     "anthropic": {"seed": None, "metadata": {}},
     "ollama": {

@@ -38,8 +38,8 @@ def _read(descriptor: int) -> bytes:
         try:
             pieces: list[bytes] = []
             while True:
-                ready, _, _ = select.select([descriptor, ours], [], [])
-                if ours in ready:
+                ready, _, _ = select.select([descriptor, ours.fileno()], [], [])
+                if ours.fileno() in ready:
                     ours.recv(_CHUNK)
                 if descriptor in ready:
                     piece = os.read(descriptor, _CHUNK)

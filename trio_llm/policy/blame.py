@@ -18,6 +18,7 @@ QuotaExceededError           yes      yes     yes           no
 ModelNotFoundError           no       no      yes           no
 ProviderUnavailableError     no       no      yes           no
 InvalidRequestError          no       no      no            no
+UnsupportedError             no       no      yes           no
 ContextLengthError           no       no      no            no
 ContentFilterError           no       no      no            no
 ===========================  =======  ======  ============  =====
@@ -51,6 +52,7 @@ from trio_llm.errors import (
     RateLimitError,
     ServerError,
     StreamInterruptedError,
+    UnsupportedError,
 )
 
 _TABLE: Final[dict[type[BaseException], Blame]] = {
@@ -68,6 +70,7 @@ _TABLE: Final[dict[type[BaseException], Blame]] = {
     ModelNotFoundError: Blame(charges=False, cools=False, falls_through=True, retries=False),
     ProviderUnavailableError: Blame(charges=False, cools=False, falls_through=True, retries=False),
     InvalidRequestError: Blame(charges=False, cools=False, falls_through=False, retries=False),
+    UnsupportedError: Blame(charges=False, cools=False, falls_through=True, retries=False),
     ContextLengthError: Blame(charges=False, cools=False, falls_through=False, retries=False),
     ContentFilterError: Blame(charges=False, cools=False, falls_through=False, retries=False),
 }

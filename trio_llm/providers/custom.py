@@ -9,7 +9,7 @@ shape in words. What it raises harms only its own request; a `ProviderError` kee
 class, anything else becomes a `ProviderCrashedError`.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol, TypeGuard
 
@@ -147,6 +147,7 @@ class Gathered:
 
     _text: list[str] = attrs.field(factory=list[str], init=False)
     _reasoning: list[str] = attrs.field(factory=list[str], init=False)
+    _thoughts: list[Reasoning] = attrs.field(factory=list[Reasoning], init=False)
     _calls: dict[int, list[str]] = attrs.field(factory=dict[int, list[str]], init=False)
 
     def add(self, delta: AnyEvent) -> None:
@@ -155,17 +156,25 @@ class Gathered:
             self._text.append(delta.text)
         elif isinstance(delta, ReasoningDelta):
             self._reasoning.append(delta.text)
+            if delta.opaque is not None:  # state ends a stretch of reasoning
+                self._end_stretch(delta.opaque, delta.origin)
         elif isinstance(delta, ToolCallDelta):
             call = self._calls.setdefault(delta.index, ["", "", ""])
             call[0] = call[0] or delta.id or ""
             call[1] = call[1] or delta.name or ""
             call[2] += delta.arguments
 
+    def _end_stretch(
+        self, opaque: Mapping[str, Any] | None = None, origin: str | None = None
+    ) -> None:
+        self._thoughts.append(Reasoning("".join(self._reasoning), opaque, origin))
+        self._reasoning.clear()
+
     def completion(self) -> Completion:
         """Give the whole."""
-        parts: list[Part] = []
         if self._reasoning:
-            parts.append(Reasoning("".join(self._reasoning)))
+            self._end_stretch()
+        parts: list[Part] = [*self._thoughts]
         if self._text:
             parts.append(Text("".join(self._text)))
         calls = [

@@ -18,6 +18,7 @@ from trio_llm.errors import (
 )
 from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Work
+from trio_llm.providers.origin import Origin
 from trio_llm.providers.sink import is_useful, wants_reasoning
 from trio_llm.transport import (
     Connections,
@@ -88,6 +89,7 @@ class HttpBackend:
         self._wall_clock = wall_clock
         self._connections: Connections
         self._dialect = DIALECTS[remote.dialect].adapted(remote.quirks)
+        self._origin = Origin.of(remote.dialect, remote.base_url)
         self._root = "/".join(remote.base_url.split("/", 3)[:3])
         limits = remote.limits
         self._pulling = attrs.evolve(
@@ -134,7 +136,9 @@ class HttpBackend:
                 raise InvalidRequestError(f"this provider does not offer {request.what}")
             outgoing = codec.encode(request, model=work.model)
         else:
-            outgoing = self._dialect.encode(request, model=work.model, stream=work.sink is not None)
+            outgoing = self._dialect.encode(
+                self._origin.outward(request), model=work.model, stream=work.sink is not None
+            )
         headers, secret = self._headers, self._secret
         key = self._remote.key
         if key is not None and not isinstance(key, str):
@@ -200,8 +204,8 @@ class HttpBackend:
             if isinstance(request, Operation):
                 return await self._operate(response, work, request)
             if work.sink is None:
-                return self._dialect.decode(await response.read())
-            return await self._stream(response, work, self._dialect.decoder())
+                return self._origin.inward(self._dialect.decode(await response.read()))
+            return self._origin.inward(await self._stream(response, work, self._dialect.decoder()))
 
     async def _operate(
         self, response: Exchange, work: Work, operation: Operation
@@ -234,7 +238,7 @@ class HttpBackend:
                     if is_useful(delta, reasoning=reasoning):
                         response.useful()
                         break
-                await sink.put(deltas)
+                await sink.put(self._origin.inward_events(deltas))
             if decoder.finished:
                 break
         return decoder.close()

@@ -14,7 +14,7 @@ from trio_llm.chat import (
     ToolCall,
     ToolResult,
 )
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import InvalidRequestError, UnsupportedError
 
 _NAMES = {
     Text: "text",
@@ -51,7 +51,7 @@ def placed_parts(index: int, message: Message) -> Iterator[tuple[str, Part]]:
 
 def unsupported(
     place: str, part: Part, remedy: str = "leave it out", what: str | None = None
-) -> InvalidRequestError:
+) -> UnsupportedError:
     """Make the error for a part that a dialect has no form for.
 
     Args:
@@ -61,7 +61,7 @@ def unsupported(
         what: What is not taken, in words; ``None`` means every part of that type.
     """
     what = what or _NAMES[type(part)].split(" ")[-1]
-    return InvalidRequestError(f"{place}: this provider's interface takes no {what}; {remedy}")
+    return UnsupportedError(f"{place}: this provider's interface takes no {what}; {remedy}")
 
 
 def named_tool(request: Request) -> str | None:

@@ -134,7 +134,7 @@ def _messages(fields: Mapping[str, Any]) -> list[Message]:
     items = fields["messages"]
     if not isinstance(items, list):
         raise BadLine(f"messages: expected a list, found {described(items)}")
-    for index, item in enumerate(cast("list[Any]", items)):
+    for index, item in enumerate(items):
         place = f"messages[{index}]"
         if not isinstance(item, dict):
             raise BadLine(f"{place}: expected an object, found {described(item)}")

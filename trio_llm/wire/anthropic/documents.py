@@ -5,7 +5,7 @@ import binascii
 from typing import Any
 
 from trio_llm.chat import File
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import InvalidRequestError, UnsupportedError
 from trio_llm.wire.fields import expect_object, expect_text
 
 _PDF = "application/pdf"
@@ -61,7 +61,7 @@ def _source(part: File, place: str) -> dict[str, str]:
             "data": base64.b64encode(content).decode("ascii"),
         }
     if not media_type.startswith("text/") and media_type != "application/json":
-        raise InvalidRequestError(
+        raise UnsupportedError(
             f"{place}: this provider's interface takes no file of type {media_type!r}; "
             "give a PDF or a text"
         )

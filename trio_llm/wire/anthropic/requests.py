@@ -15,7 +15,7 @@ from trio_llm.chat import (
     ToolCall,
     ToolResult,
 )
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import InvalidRequestError, UnsupportedError
 from trio_llm.wire.anthropic.documents import document_block
 from trio_llm.wire.anthropic.names import DIALECT, VERSION, WITHOUT_SAMPLING
 from trio_llm.wire.dialect import Outgoing
@@ -116,7 +116,7 @@ def _sampling(request: Request, version: str) -> dict[str, float | None]:
     if version >= WITHOUT_SAMPLING:
         for name, value in fields.items():
             if value is not None:
-                raise InvalidRequestError(
+                raise UnsupportedError(
                     f"{name}: version {version} of this provider's interface takes none, "
                     f'not even the default; leave it out, or set api_version = "{VERSION}"'
                 )

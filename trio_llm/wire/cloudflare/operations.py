@@ -18,7 +18,7 @@ from trio_llm.chat import (
     Price,
     ShowModel,
 )
-from trio_llm.errors import InvalidRequestError, MalformedResponseError, ModelNotFoundError
+from trio_llm.errors import MalformedResponseError, ModelNotFoundError, UnsupportedError
 from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.cloudflare.names import DIALECT, run_path
 from trio_llm.wire.cloudflare.replies import result_of
@@ -49,11 +49,11 @@ class RunEmbedCodec:
         """Write the request.
 
         Raises:
-            InvalidRequestError: A length of the vectors is asked for.
+            UnsupportedError: A length of the vectors is asked for.
         """
         asked = as_embedding(operation)
         if asked.dimensions is not None:
-            raise InvalidRequestError(
+            raise UnsupportedError(
                 "dimensions: this provider's interface does not let one choose; leave them out"
             )
         body: dict[str, Any] = {"text": list(asked.texts)}

@@ -14,7 +14,7 @@ from trio_llm.chat import (
     ToolCall,
     ToolResult,
 )
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import UnsupportedError
 from trio_llm.wire.cohere.names import DIALECT, TOOL_PLAN
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_url
@@ -63,7 +63,7 @@ def _response_format(request: Request) -> dict[str, Any] | None:
     if request.output is None:
         return None
     if request.tools and request.tool_choice != "none":
-        raise InvalidRequestError(
+        raise UnsupportedError(
             "output: this provider's interface takes no schema for the answer beside tools; "
             'leave one of the two out, or say tool_choice="none"'
         )

@@ -17,7 +17,7 @@ from trio_llm.chat import (
     ShowModel,
     TokenCount,
 )
-from trio_llm.errors import InvalidRequestError, MalformedResponseError
+from trio_llm.errors import MalformedResponseError, UnsupportedError
 from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.dialect import OperationCodec, Outgoing
 from trio_llm.wire.gemini.names import DIALECT, TASK_TYPE
@@ -72,7 +72,7 @@ class _Embed:
         contents = [{"parts": [{"text": text}]} for text in operation.texts]
         if is_on_vertex(model):
             if len(contents) != 1:
-                raise InvalidRequestError("texts: Vertex takes one text per request")
+                raise UnsupportedError("texts: Vertex takes one text per request")
             body = write_body({"content": contents[0], **common})
             return Outgoing(path_of(model, "embedContent"), body)
         resource = resource_of(model)

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from trio_llm.chat import Embeddings, Operation, OperationResult
-from trio_llm.errors import InvalidRequestError, MalformedResponseError
+from trio_llm.errors import MalformedResponseError, UnsupportedError
 from trio_llm.wire.dialect import Outgoing, ProgressDecoder
 from trio_llm.wire.openai_chat.embed import as_embedding
 from trio_llm.wire.openai_chat.replies import raise_failure
@@ -31,11 +31,11 @@ class FeatureCodec:
         """Write the request.
 
         Raises:
-            InvalidRequestError: A length of the vectors is asked for.
+            UnsupportedError: A length of the vectors is asked for.
         """
         asked = as_embedding(operation)
         if asked.dimensions is not None:
-            raise InvalidRequestError(
+            raise UnsupportedError(
                 "dimensions: this provider's interface does not let one choose; leave them out"
             )
         body: dict[str, Any] = {"inputs": list(asked.texts)}

@@ -14,7 +14,7 @@ from trio_llm.chat import (
     ToolCall,
     ToolResult,
 )
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import UnsupportedError
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_base64
 from trio_llm.wire.ollama.names import DIALECT
@@ -35,7 +35,7 @@ def encode_request(
     # Left out, `stream` would mean true.
     body: dict[str, Any] = {"model": model, "messages": _messages(request), "stream": stream}
     if named_tool(request) is not None or request.tool_choice == "required":
-        raise InvalidRequestError("tool_choice: this dialect cannot force a tool call")
+        raise UnsupportedError("tool_choice: this dialect cannot force a tool call")
     if request.tools and request.tool_choice != "none":
         body["tools"] = [_tool(tool) for tool in request.tools]
     if request.output is not None:
@@ -89,7 +89,7 @@ def _written(index: int, message: Message, names: dict[str, str]) -> list[dict[s
                 texts.append(text)
             case Image():
                 if part.content is None:
-                    raise InvalidRequestError(
+                    raise UnsupportedError(
                         f"{place}: this dialect takes pictures by their bytes, not by address"
                     )
                 images.append(to_base64(part))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trio_llm.chat import Embeddings, EmbedRequest, Operation, OperationResult, Usage
-from trio_llm.errors import InvalidRequestError, MalformedResponseError
+from trio_llm.errors import MalformedResponseError, UnsupportedError
 from trio_llm.wire.dialect import Outgoing, ProgressDecoder
 from trio_llm.wire.openai_chat.names import DIALECT
 from trio_llm.wire.openai_chat.replies import raise_failure
@@ -98,10 +98,10 @@ def dimensions_field(quirks: Quirks) -> str:
     """Give the name of the length of vectors.
 
     Raises:
-        InvalidRequestError: It cannot be chosen at this provider.
+        UnsupportedError: It cannot be chosen at this provider.
     """
     if quirks.dimensions_field is None:
-        raise InvalidRequestError(
+        raise UnsupportedError(
             "dimensions: this provider's interface does not let one choose; leave them out"
         )
     return quirks.dimensions_field

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from trio_llm.chat import OutputSchema, Request, Tool
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import UnsupportedError
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.openai_chat.requests import with_version
 from trio_llm.wire.openai_responses.items import write_conversation
@@ -34,7 +34,7 @@ def encode_request(
         InvalidRequestError: The dialect cannot express a part of it.
     """
     if request.stop:
-        raise InvalidRequestError(
+        raise UnsupportedError(
             "stop: this provider's interface takes no stop strings; "
             "leave them out, or ask a provider that takes them"
         )
