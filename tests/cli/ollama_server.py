@@ -13,10 +13,13 @@ _LAYER = "sha256:0123456789abcdef0123"
 class _Handler(BaseHTTPRequestHandler):
     """Holds its models in the server."""
 
-    server: "_Server"
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base has it
         """Say nothing."""
+
+    @property
+    def _models(self) -> list[str]:
+        assert isinstance(self.server, _Server)
+        return self.server.models
 
     def _answer(self, *values: Mapping[str, Any], status: int = 200) -> None:
         body = b"".join(json.dumps(value).encode() + b"\n" for value in values)
@@ -38,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
         details = {"family": "llama", "parameter_size": "3.2B"}
         models = [
             {"name": name, "model": name, "size": 2_019_393_189, "details": details}
-            for name in self.server.models
+            for name in self._models
         ]
         self._answer({"models": models})
 
@@ -46,7 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Show or pull a model."""
         name = self._asked()
         if self.path == "/api/show":
-            if name not in self.server.models:
+            if name not in self._models:
                 self._missing(name)
                 return
             self._answer(
@@ -63,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name == "nothing":
             self._answer({"status": "pulling manifest"}, {"error": "file does not exist"})
             return
-        self.server.models.append(name)
+        self._models.append(name)
         steps = [{"digest": _LAYER, "total": 400, "completed": done} for done in (100, 250, 400)]
         self._answer(
             {"status": "pulling manifest"},
@@ -74,10 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         """Delete a model."""
         name = self._asked()
-        if name not in self.server.models:
+        if name not in self._models:
             self._missing(name)
             return
-        self.server.models.remove(name)
+        self._models.remove(name)
         self._answer()
 
 

@@ -131,10 +131,7 @@ def _messages(fields: Mapping[str, Any]) -> list[Message]:
         messages.append(Message("system", _text(fields["system"], "system")))
     if "prompt" in fields:
         return [*messages, Message("user", _text(fields["prompt"], "prompt"))]
-    items = fields["messages"]
-    if not isinstance(items, list):
-        raise BadLine(f"messages: expected a list, found {described(items)}")
-    for index, item in enumerate(items):
+    for index, item in enumerate(_list(fields["messages"], "messages")):
         place = f"messages[{index}]"
         if not isinstance(item, dict):
             raise BadLine(f"{place}: expected an object, found {described(item)}")
@@ -146,6 +143,12 @@ def _messages(fields: Mapping[str, Any]) -> list[Message]:
             raise BadLine(f"{place}.role: expected one of {known}, found {shown}")
         messages.append(Message(role, _text(turn.get("content"), f"{place}.content")))
     return messages
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if type(value) is not list:
+        raise BadLine(f"{place}: expected a list, found {described(value)}")
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _text(value: Any, place: str) -> str:
