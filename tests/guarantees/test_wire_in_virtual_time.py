@@ -26,7 +26,14 @@ from trio_llm.config.schema import Member
 from trio_llm.testing import World, canonical, explore, run, seeds
 from trio_llm.testing.upstream import Behaviour, Fault, MemoryUpstream, Served
 
-KINDS = {"openai_compatible": "openai_chat", "anthropic": "anthropic", "ollama": "ollama"}
+KINDS = {
+    "openai_compatible": "openai_chat",
+    "openai_responses": "openai_responses",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+    "cohere": "cohere",
+    "ollama": "ollama",
+}
 WORDS = ("Once ", "upon ", "a ", "time")
 ERRORS = (400, 401, 404, 429, 500, 503, 529)
 FAULTS = [fault for fault in Fault if fault is not Fault.ENDLESS]
@@ -49,7 +56,7 @@ def _behave(seed: int, served: Served) -> Behaviour:
 
 
 def _tree(rng: random.Random, upstream: MemoryUpstream) -> Member:
-    """Draw a tree over six providers, two of each dialect."""
+    """Draw a tree over providers, two of each dialect."""
     leaves: list[Member] = [
         Provider(
             kind,

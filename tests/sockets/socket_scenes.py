@@ -24,6 +24,7 @@ KEY = "sk-sockets-0123456789"
 PATIENT = Timeouts(connect=60.0, first_token=600.0, idle=600.0, total=6000.0)
 KINDS = {
     "openai_chat": "openai_compatible",
+    "openai_responses": "openai_responses",
     "anthropic": "anthropic",
     "ollama": "ollama",
     "cohere": "cohere",
