@@ -103,9 +103,9 @@ class Meter:
     def _figures(self) -> Text:
         left = self.seconds_left
         figures = Text(f"{self.rate:.1f}/s", no_wrap=True, overflow="ellipsis")
-        figures.append(f" · {self._cost()} · {self.tokens} tokens")
         if left is not None:
             figures.append(f" · {duration(left)} left")
+        figures.append(f" · {self._cost()} · {self.tokens} tokens")
         if self.failed:
             figures.append(f" · {self.failed} failed", "red")
         return figures
