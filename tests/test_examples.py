@@ -101,6 +101,21 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"^20 outcomes, no more than 30 were read",
         r"still in flight: 0$",
     ),
+    "moderation": (
+        r"judges  What is an actor\?  ->  Well asked: .* \(judged by house\)",
+        r"judges  WHAT IS AN ACTOR\?  ->  not asked: shouting",
+        r"no-judge .* not asked, since nobody has judged \(broken: a simulated failure\)$",
+    ),
+    "continue_elsewhere": (
+        r"first: About 700,000 people\.  \(user > assistant > tool > assistant\)",
+        r"openai: About 700,000 people\.",
+        r"\"id\": \"toolu_01AbCdEfGh\"",
+        r"mistral: About 700,000 people\.",
+        r"\"tool_call_id\": \"[A-Za-z0-9]{9}\"",
+        r"gemini: About 700,000 people\.",
+        r"\"functionCall\": .*\"args\": {\"city\": \"Oslo\"}",
+        r"\"functionResponse\": ",
+    ),
     "token_count": (
         r"counted by the provider: 410 tokens \(exact\)",
         r"before any answer: 414 tokens \(an estimate\)",

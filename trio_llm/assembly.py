@@ -16,7 +16,7 @@ from trio_llm.balancing import (
     Strategy,
 )
 from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
-from trio_llm.chat import OPERATIONS, EmbedRequest, ModerateRequest
+from trio_llm.chat import OPERATIONS, EmbedRequest, ListModels, ModerateRequest, ShowModel
 from trio_llm.config import (
     Config,
     Fallback,
@@ -37,7 +37,7 @@ from trio_llm.providers.estimate import EstimatingBackend
 from trio_llm.providers.lease import Occupancy
 from trio_llm.providers.limits import BatchLimits, ProviderLimits
 from trio_llm.providers.simulated import SimulatedBackend
-from trio_llm.providers.structured import OutputMode, StructuredBackend
+from trio_llm.providers.structured import NO_LIMITS, NativeLimits, OutputMode, StructuredBackend
 from trio_llm.providers.timed import TimedBackend
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ class Tree:
 
     Attributes:
         nodes: Every provider and balancer by name.
+        providers: Every provider in declared order; one with several keys is one.
         cells: Their cells, in the order in which they start.
         default: The name of the one that is asked by default.
     """
 
     nodes: dict[str, ProviderActor | BalancerActor]
+    providers: tuple[ProviderActor | BalancerActor, ...]
     cells: tuple[AnyCell, ...]
     default: str
 
@@ -108,7 +110,14 @@ def build(plan: Plan, around: Surroundings) -> Tree:
             lifecycle=log,
         )
         cells.append(actor.cell)
-    return Tree(nodes, tuple(cells), plan.default)
+    rings = {name: each for name, each in plan.balancers.items() if each.is_provider}
+    keyed = {member for ring in rings.values() for member in ring.members}
+    whole = [
+        node
+        for name, node in nodes.items()
+        if name in rings or (name in plan.providers and name not in keyed)
+    ]
+    return Tree(nodes, tuple(whole), tuple(cells), plan.default)
 
 
 def _provider(
@@ -119,6 +128,8 @@ def _provider(
     documented = resolved.kind.limits
     backend = EstimatingBackend(_backend(resolved, config, around, seed))
     offered = frozenset(kind for kind in OPERATIONS if kind.needs <= resolved.capabilities)
+    if not resolved.kind.lists_models(resolved.base_url):
+        offered -= {ListModels, ShowModel}
     return ProviderActor(
         resolved.name,
         resolved.kind.name,
@@ -167,6 +178,7 @@ def _backend(
         name=resolved.name,
         dialect=resolved.dialect,
         base_url=resolved.base_url,
+        usual_url=resolved.kind.url_in(resolved.dialect) or "",
         key=key.reveal() if isinstance(key, Secret) else key,
         limits=limits,
         headers=dict(settings.headers),
@@ -177,7 +189,12 @@ def _backend(
         operations=OPERATIONS,
     )
     backend = HttpBackend(remote, transport=around.transport, wall_clock=around.wall_clock)
-    return _shaped(backend, resolved.quirks.output)
+    quirks = resolved.quirks
+    # Who says how a shape is asked for has it so.
+    if settings.structured_output is not None:
+        return _shaped(backend, quirks.output)
+    natively = NativeLimits(quirks.output_excludes_tools, closed=quirks.output_closed)
+    return _shaped(backend, quirks.output, natively)
 
 
 def _own_means(resolved: ResolvedProvider) -> OutputMode:
@@ -186,8 +203,10 @@ def _own_means(resolved: ResolvedProvider) -> OutputMode:
     return "native" if resolved.kind.name == "simulated" or said is True else "prompt"
 
 
-def _shaped(backend: Backend, mode: OutputMode) -> Backend:
-    return backend if mode == "native" else StructuredBackend(backend, mode)
+def _shaped(backend: Backend, mode: OutputMode, limits: NativeLimits = NO_LIMITS) -> Backend:
+    if mode == "native" and limits == NO_LIMITS:
+        return backend
+    return StructuredBackend(backend, mode, limits)
 
 
 def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:
@@ -229,6 +248,7 @@ def _balancer(
         close_deadline=config.close_deadline,
         wall_clock=around.wall_clock,
         seed=seed,
+        is_provider=resolved.is_provider,
     )
 
 

@@ -160,7 +160,8 @@ class InvalidRequestError(ProviderError):
 class UnsupportedError(InvalidRequestError):
     """This provider's interface has no form for a part of the request; another's may.
 
-    Nothing was sent. A balancer goes on to its next member.
+    Nothing was sent, or the server itself said that it takes no such part. A balancer
+    goes on to its next member.
     """
 
 

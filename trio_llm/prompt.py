@@ -51,7 +51,8 @@ def to_request(prompt: Prompt, options: CallOptions) -> Request:
             return attrs.evolve(prompt, **given) if given else prompt
         return Request(messages=prompt, **given)
     except (TypeError, ValueError) as error:
-        raise InvalidRequestError(str(error.args[0]), phase="request") from error
+        why = str(error.args[0]) if error.args else type(error).__name__
+        raise InvalidRequestError(why, phase="request") from error
 
 
 class OperationOptions(TypedDict, total=False):

@@ -15,7 +15,7 @@ from trio_llm.actors import Supervisor
 from trio_llm.assembly import Surroundings, Tree, build
 from trio_llm.config import Config, check, load_config
 from trio_llm.config.rules import quoted, suggestion
-from trio_llm.endpoint import Endpoint, unique
+from trio_llm.endpoint import Endpoint
 from trio_llm.errors import ConfigError, LLMError
 from trio_llm.events import EventStream, Observer
 from trio_llm.policy import RetryBudget
@@ -100,7 +100,7 @@ class Runtime(Endpoint):
 
     def _leaves(self) -> tuple[Node, ...]:
         """Give every enabled provider, whether or not it stands under the default."""
-        return unique(node for node in self._tree.nodes.values() if not node.height)
+        return self._tree.providers
 
     def status(self) -> tuple[ProviderStatus, ...]:
         """Give a snapshot of every provider and balancer, members first."""

@@ -41,6 +41,7 @@ class Outlet(Generic[E, R]):
     _position: int = attrs.field(default=0, init=False)
     _result: R | None = attrs.field(default=None, init=False)
     _ended: bool = attrs.field(default=False, init=False)
+    _taking: bool = attrs.field(default=False, init=False)
 
     @property
     def provider(self) -> str:
@@ -58,9 +59,19 @@ class Outlet(Generic[E, R]):
         return self._result
 
     async def _more(self) -> bool:
-        """Take the events that have come; false after the last, when the result is known."""
+        """Take the events that have come; false after the last, when the result is known.
+
+        Raises:
+            trio.BusyResourceError: Another task waits for them already.
+        """
+        if self._taking:
+            raise trio.BusyResourceError("another task already reads this stream")
         feed = self._answer.feed
-        taken = [] if feed is None else await feed.take()
+        self._taking = True
+        try:
+            taken = [] if feed is None else await feed.take()
+        finally:
+            self._taking = False
         # Each kind of call has events of its own, and nothing else in its feed.
         self._batch = cast("list[E]", taken)
         if self._batch:

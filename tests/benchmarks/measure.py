@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 Call = Callable[[], Awaitable[object]]
+Row = tuple[str, ...]
 
 
 @contextmanager
@@ -49,6 +50,23 @@ async def cpu_per_call(call: Call, *, calls: int, concurrency: int, rounds: int 
         await together(each)
         best = min(best, (time.process_time() - start) / (each * concurrency))
     return best * 1e6
+
+
+def cpu_of(call: Callable[[], object], *, rounds: int = 7) -> float:
+    """Give microseconds of CPU for one call that does not wait."""
+    call()
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        start = time.process_time()
+        call()
+        best = min(best, time.process_time() - start)
+    return best * 1e6
+
+
+def ratio(value: float, bare: float | None) -> str:
+    """Write how many times a bare figure of the same run a figure is."""
+    return "-" if bare is None else f"{value / bare:.2f}"
 
 
 def resident() -> int:

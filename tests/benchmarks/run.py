@@ -26,12 +26,13 @@ from rich.table import Table
 
 import trio_llm
 from tests.benchmarks.bare import QUESTION, async_client, h11_client
-from tests.benchmarks.measure import Call, cpu_per_call, resident, server
+from tests.benchmarks.dialects import dialects
+from tests.benchmarks.measure import Call, Row, cpu_per_call, ratio, resident, server
+from tests.benchmarks.operations import throughput, tool_rounds, vectors, wrappers
 from tests.benchmarks.server import CHUNKS
 from trio_llm import Config, Fallback, Provider, Race
 from trio_llm.config import Member
 
-Row = tuple[str, ...]
 LEVELS = ((1, 0.0, 600), (64, 0.05, 1280), (256, 0.3, 1024), (1000, 1.0, 3000))
 
 
@@ -116,7 +117,7 @@ def http_calls() -> list[Row]:
                 _micro(balancer),
                 _micro(figures.get("race")),
                 f"{1e6 / balancer:,.0f}",
-                _ratio(balancer, figures.get("post")),
+                ratio(balancer, figures.get("post")),
                 f"{balancer / alone:.2f}",
             )
         )
@@ -125,10 +126,6 @@ def http_calls() -> list[Row]:
 
 def _micro(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
-
-
-def _ratio(value: float, bare: float | None) -> str:
-    return "-" if bare is None else f"{value / bare:.2f}"
 
 
 COMPLETION = trio_llm.Completion(trio_llm.Message("assistant", "hi"))
@@ -333,6 +330,31 @@ SECTIONS: dict[str, Section] = {
         "TLS on loopback, µs of CPU",
         ("scheme", "one call", "race with a cancelled loser"),
         lambda: trio.run(tls),
+    ),
+    "dialects": (
+        "The dialects alone, µs of CPU (target of a chunk: 10), and times the JSON library",
+        ("dialect", "request", "/ dumps", "reply", "/ loads", "chunk", "/ loads"),
+        dialects,
+    ),
+    "wrappers": (
+        "What each layer before the backend adds to a call, ns of CPU",
+        ("layer", "ns"),
+        lambda: trio.run(wrappers),
+    ),
+    "vectors": (
+        "2,048 vectors of 1,536 numbers, ms of CPU",
+        ("written as", "MB", "ms", "ratio"),
+        vectors,
+    ),
+    "batch": (
+        "Batches over simulated providers that answer at once, µs of CPU",
+        ("calls", "µs a call", "calls per CPU-second", "/ generate"),
+        lambda: trio.run(throughput),
+    ),
+    "tools": (
+        "Rounds of tools over a provider that answers at once, µs of CPU",
+        ("call", "µs", "/ generate"),
+        lambda: trio.run(tool_rounds),
     ),
 }
 

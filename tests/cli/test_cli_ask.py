@@ -49,7 +49,7 @@ def test_empty_prompt_is_a_usage_error(cli: Cli, prompt: str) -> None:
     said = cli("ask", prompt)
     assert said.code == 2
     assert said.out == ""
-    assert said.err == 'error: the prompt is empty; give one: trio-llm ask "What is an actor?"\n'
+    assert said.err == 'error: the prompt is empty; give one, such as "What is an actor?"\n'
 
 
 def test_json_is_one_object_on_standard_output(cli: Cli, quick: str) -> None:

@@ -65,6 +65,9 @@ class Bench:
         return Counter(path.read_text().splitlines() if path.exists() else ())
 
 
+DIARY = "my diary, with no end of line"
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """Give a folder for a batch."""
@@ -135,13 +138,42 @@ def test_a_second_run_asks_nothing(cli: Cli, bench: Bench) -> None:
 
 
 def test_failures_are_asked_again_on_demand(cli: Cli, bench: Bench) -> None:
-    """With --retry-failed only the lines that failed are asked; their last outcome counts."""
+    """With --retry-failed only the lines that failed are asked, and each keeps one outcome."""
     source = bench.source('"one"', '"fail"')
     arguments = ("batch", source, "-o", bench.output, "-c", bench.config())
     cli(*arguments)
     assert cli(*arguments, "--retry-failed").code == 1
-    assert bench.asked == {"one": 1, "fail": 2}
+    assert cli(*arguments, "--retry-failed").code == 1
+    assert bench.asked == {"one": 1, "fail": 3}
+    assert sorted(bench.outcomes) == [1, 2]
+    assert list(bench.folder.glob(".*")) == []
     assert cli(*arguments).code == 0
+
+
+def test_a_line_that_failed_may_be_mended(cli: Cli, bench: Bench) -> None:
+    """A changed line is asked again if it had failed, on demand and not unasked."""
+    source = bench.source('"one"', "{broken")
+    arguments = ("batch", source, "-o", bench.output, "-c", bench.config())
+    cli(*arguments)
+    bench.source('"one"', '"mended"')
+    said = cli(*arguments)
+    assert said.code == 2
+    assert "give --retry-failed to ask it again" in said.err
+    assert cli(*arguments, "--retry-failed").code == 0
+    assert bench.outcomes[2]["text"] == "MENDED"
+    assert bench.asked == {"one": 1, "mended": 1}
+
+
+def test_old_outcomes_of_one_line_become_one(cli: Cli, bench: Bench) -> None:
+    """Where a line has several outcomes the last one counts, and asking again leaves that."""
+    source = bench.source('"one"', '"fail"')
+    arguments = ("batch", source, "-o", bench.output, "-c", bench.config())
+    cli(*arguments)
+    first, second = sorted(Path(bench.output).read_bytes().splitlines(keepends=True))
+    Path(bench.output).write_bytes(second + first + second + first)
+    assert cli(*arguments, "--retry-failed").code == 1
+    assert sorted(bench.outcomes) == [1, 2]
+    assert bench.asked == {"one": 1, "fail": 2}
 
 
 def test_an_outcome_that_was_cut_is_asked_anew(cli: Cli, bench: Bench) -> None:
@@ -169,14 +201,94 @@ def test_an_input_that_was_changed_is_noticed(cli: Cli, bench: Bench) -> None:
     assert bench.asked == {"one": 1, "another": 1, "two": 1}
 
 
-def test_a_file_that_is_no_output_is_left_alone(cli: Cli, bench: Bench) -> None:
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_file_that_is_no_output_is_left_alone(cli: Cli, bench: Bench, end: str) -> None:
     """A file of something else is refused with the remedy, and not written to."""
-    Path(bench.output).write_text("my diary\n")
+    Path(bench.output).write_text(DIARY + end)
     said = cli("batch", bench.source('"one"'), "-o", bench.output, "-c", bench.config())
     assert said.code == 2
     assert "no outcome of a batch" in said.err
-    assert Path(bench.output).read_text() == "my diary\n"
+    assert Path(bench.output).read_text() == DIARY + end
     assert not bench.asked
+
+
+@pytest.mark.parametrize("fresh", [(), ("--fresh",)])
+def test_the_input_is_no_output(cli: Cli, bench: Bench, fresh: tuple[str, ...]) -> None:
+    """One file for both is refused, even under another name, and stays as it is."""
+    source = bench.source('"one"')
+    link = bench.folder / "link.jsonl"
+    link.symlink_to(source)
+    for output in (source, str(link)):
+        said = cli("batch", source, "-o", output, "-c", bench.config(), *fresh)
+        assert said.code == 2
+        assert "is the input, too; give another -o" in said.err
+    assert Path(source).read_text() == '"one"\n'
+    assert not bench.asked
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        ("nowhere/out.jsonl", "cannot be opened (No such file or directory); give another -o"),
+        ("/dev/full", "/dev/full: no regular file"),
+        ("-", "-o -: the output must be a file"),
+    ],
+)
+def test_an_output_that_can_be_none_is_refused(
+    cli: Cli, bench: Bench, monkeypatch: pytest.MonkeyPatch, output: str, fault: str
+) -> None:
+    """The message names it and the remedy; nothing is asked, and no file is made."""
+    config, source = bench.config(), bench.source('"one"')
+    monkeypatch.chdir(bench.folder)
+    said = cli("batch", source, "-o", output, "-c", config)
+    assert said.code == 2
+    assert fault in said.err
+    assert not bench.asked
+    assert sorted(path.name for path in bench.folder.iterdir()) == ["batch.toml", "in.jsonl"]
+
+
+def test_an_input_that_cannot_be_read_is_refused(cli: Cli, bench: Bench) -> None:
+    """A missing file and a folder are named; no output is made."""
+    for source in (str(bench.folder / "none.jsonl"), str(bench.folder)):
+        said = cli("batch", source, "-o", bench.output, "-c", bench.config())
+        assert said.code == 2
+        assert said.err.startswith(f"error: {source} cannot be read: ")
+    assert not Path(bench.output).exists()
+
+
+def test_a_wrong_name_costs_no_answer(cli: Cli, bench: Bench) -> None:
+    """With --fresh the output is dropped only once everything else has proved right."""
+    arguments = ("batch", bench.source('"one"'), "-o", bench.output, "-c", bench.config())
+    cli(*arguments)
+    assert cli(*arguments, "--fresh", "--via", "nobody").code == 2
+    assert bench.outcomes[1]["text"] == "ONE"
+    assert cli(*arguments, "--fresh", "--retry-failed").code == 2
+    assert bench.outcomes[1]["text"] == "ONE"
+
+
+@pytest.mark.parametrize("named", ["-", "/dev/stdin"])
+def test_a_pipe_is_read_once_and_asked_whole(
+    bench: Bench, environment: dict[str, str], named: str
+) -> None:
+    """What a pipe gives is kept until it has been asked, and goes on like a file."""
+    command = [sys.executable, "-m", "trio_llm", "batch", named, "-o", bench.output]
+    command += ["-c", bench.config(), "--retry-failed"]
+    for attempts in (1, 2):
+        done = subprocess.run(  # noqa: S603 - our own command
+            command, input=b'"one"\n"fail"\n', env=environment, check=False, timeout=60
+        )
+        assert done.returncode == 1
+        assert bench.asked == {"one": 1, "fail": attempts}
+        assert sorted(bench.outcomes) == [1, 2]
+
+
+def test_other_encodings_are_told(cli: Cli, bench: Bench) -> None:
+    """A mark at the beginning of UTF-8 is skipped, and other bytes are no JSON but a fault."""
+    source = Path(bench.source())
+    source.write_bytes(b'\xef\xbb\xbf"one"\n\xff\xfe"\x00\n')
+    cli("batch", str(source), "-o", bench.output, "-c", bench.config())
+    assert bench.outcomes[1]["text"] == "ONE"
+    assert "line 2: not UTF-8; save the input" in bench.outcomes[2]["error"]["message"]
 
 
 def test_two_batches_do_not_share_an_output(process: Process, bench: Bench) -> None:

@@ -1,8 +1,11 @@
 """``trio-llm compare``: the answers of several providers, side by side."""
 
 import json
+import re
 
-from tests.cli.cli_runs import Cli
+import pytest
+
+from tests.cli.cli_runs import Cli, Process
 
 
 def test_every_provider_answers(cli: Cli) -> None:
@@ -40,3 +43,42 @@ def test_a_name_that_nobody_bears(cli: Cli) -> None:
     said = cli("compare", "--providers", "sim-9", "hello")
     assert said.code == 2
     assert "did you mean" in said.err
+
+
+def test_the_question_may_come_from_standard_input(process: Process) -> None:
+    """A dash, or no words at all, reads it there; an empty one is refused."""
+    for words in (["-"], []):
+        done = process("compare", "--json", *words, stdin="from a pipe")
+        assert "You asked: 'from a pipe'" in json.loads(done.stdout)["sim-1"]["text"]
+    done = process("compare", stdin=" \n")
+    assert done.returncode == 2
+    assert "the prompt is empty; give one" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["a\udcff"], ["hello", "--system", "a\udcff"]])
+def test_bytes_that_are_no_text_are_refused(cli: Cli, arguments: list[str]) -> None:
+    """Nobody is asked what no provider could take."""
+    said = cli("compare", *arguments)
+    assert said.code == 2
+    assert said.err == "error: the prompt is no text; give it in UTF-8\n"
+
+
+def test_a_list_of_nobody_is_not_everybody(cli: Cli) -> None:
+    """An empty list of names is refused, lest every provider be asked."""
+    said = cli("compare", "--providers", ",", "hello")
+    assert said.code == 2
+    assert "--providers names nobody" in said.err
+
+
+def test_a_narrow_terminal_gets_paragraphs(
+    cli: Cli, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a table would break every word, each answer stands under its name."""
+    monkeypatch.setenv("COLUMNS", "40")
+    said = cli("compare", "--providers", "sim-2", "hello")
+    first, *rest = said.out.splitlines()
+    assert re.fullmatch(r"sim-2 · simulated · \d+ ms · \d+ tokens", first)
+    assert " ".join(rest).startswith("This is sim-2, a simulated provider.")
+    said = cli("compare", "-c", failing, "--providers", "quick", "hello")
+    assert said.out.splitlines()[0] == "quick"
+    assert "Error]" in said.out

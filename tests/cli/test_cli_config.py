@@ -89,3 +89,19 @@ def test_check_of_a_good_one(cli: Cli, failing: str, monkeypatch: pytest.MonkeyP
     said = cli("config", "check")
     assert said.code == 0
     assert said.out == f"ok: {failing}: 3 providers, 2 balancers, default reliable\n"
+
+
+def test_how_shapes_are_asked_for_is_shown(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the way that is used, whether it was said or is the kind's own."""
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "k-0123456789")
+    path = tmp_path / "llm.toml"
+    path.write_text(
+        '[providers.own]\nkind = "deepseek"\n'
+        '[providers.said]\nkind = "deepseek"\nstructured_output = "tool"\n'
+        '[providers.sim]\nkind = "simulated"\n'
+    )
+    settings = json.loads(cli("config", "show", "--json", "-c", str(path)).out)["settings"]
+    ways = {name: of["structured_output"] for name, of in settings.items()}
+    assert ways == {"own": "prompt", "said": "tool", "sim": None}

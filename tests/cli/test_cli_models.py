@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Generator
+from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import pytest
 
 from tests.cli.cli_runs import Cli, at_a_terminal, read_rest
 from tests.cli.ollama_server import ollama_server
+from trio_llm.chat import ModelInfo, Price
+from trio_llm.cli.models import model_table
 
 
 @pytest.fixture
@@ -28,7 +32,6 @@ def test_the_models_of_every_provider(cli: Cli, den: str) -> None:
     assert said.code == 0, said.err
     assert "llama3.2:latest" in said.out
     assert "simulated" in said.out
-    assert "prices in US dollars per million tokens" in said.out
 
 
 def test_the_models_of_one_provider_as_json(cli: Cli, den: str) -> None:
@@ -83,6 +86,43 @@ def test_a_pull_that_fails(cli: Cli, den: str) -> None:
     said = cli("models", "pull", "nothing", "-c", den)
     assert said.code == 1
     assert "file does not exist" in said.err
+    assert "" not in said.err.splitlines()
+
+
+def test_what_a_provider_never_does_is_no_matter_of_waiting(cli: Cli) -> None:
+    """The remedy is another provider, and not another time."""
+    said = cli("models", "pull", "x", "--via", "sim-1")
+    assert said.code == 1
+    assert "it does not offer pulling of models" in said.err
+    assert "hint: it never does that; ask a provider that does, with --via" in said.err
+
+
+@pytest.mark.parametrize("command", ["show", "pull", "rm"])
+def test_models_are_managed_at_one_provider(cli: Cli, command: str) -> None:
+    """A balancer is refused in words of the command line, with those it could be."""
+    said = cli("models", command, "x", "--via", "default")
+    assert said.code == 2
+    assert said.err == (
+        'error: --via: "default" is several providers (sim-1, sim-2, sim-3); name one of them\n'
+    )
+
+
+def test_what_nothing_is_known_of_takes_no_column() -> None:
+    """A column is there if it holds anything; the prices bring their caption."""
+    bare = ModelInfo(id="m", provider="p")
+    plain = model_table([bare])
+    assert [column.header for column in plain.columns] == ["provider", "model"]
+    assert plain.caption is None
+    priced = attrs.evolve(bare, price=Price(Decimal(1), Decimal(2)), context_window=1000)
+    full = model_table([bare, priced])
+    assert [column.header for column in full.columns] == [
+        "provider",
+        "model",
+        "context",
+        "input",
+        "output",
+    ]
+    assert full.caption is not None
 
 
 def test_a_bar_for_each_layer(den: str, environment: dict[str, str]) -> None:

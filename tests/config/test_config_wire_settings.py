@@ -1,12 +1,16 @@
 """The settings of a provider that say how it is spoken to: its dialect, and a version."""
 
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from trio_llm.config import Config, Provider, check
-from trio_llm.errors import ConfigError
+from trio_llm import open_runtime
+from trio_llm.config import Config, Provider, check, load_config
+from trio_llm.errors import AuthenticationError, ConfigError
 from trio_llm.providers.catalogue import KINDS
+from trio_llm.transport import httpx
 
 KEY = "k-0123456789"
 
@@ -106,3 +110,77 @@ def test_a_declared_ability_has_a_use_for_its_model() -> None:
     words = ["chat", "embedding"]
     config = Config({"p": Provider("groq", api_key=KEY, capabilities=words, embedding_model="m")})
     assert "m" in check(config, {}).providers["p"].operation_models.values()
+
+
+@pytest.mark.parametrize("way", ["native", "tool", "prompt"])
+def test_how_a_shape_is_asked_for_can_be_said(way: Any, tmp_path: Path) -> None:
+    """It takes the place of the kind's own way, leaves the rest, and is saved and loaded."""
+    settings = Provider("deepseek", api_key_env="DEEPSEEK_API_KEY", structured_output=way)
+    config = Config({"p": settings})
+    path = tmp_path / "saved.toml"
+    config.save(path)
+    environ = {"DEEPSEEK_API_KEY": KEY}
+    loaded = load_config(path, environ)
+    assert loaded == config
+    quirks = check(loaded, environ).providers["p"].quirks
+    assert quirks == attrs.evolve(KINDS["deepseek"].quirks, output=way)
+
+
+def test_without_it_the_kind_decides_how_a_shape_is_asked_for() -> None:
+    """So every entry of the catalogue keeps its own way."""
+    config = Config({"p": Provider("deepseek", api_key=KEY), "q": Provider("openai", api_key=KEY)})
+    plan = check(config, {})
+    for provider in plan.providers.values():
+        assert provider.quirks.output == provider.kind.quirks.output
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("json", 'no way to ask "json"; known are native, tool, prompt'),
+        ("promt", 'no way to ask "promt"; did you mean "prompt"?'),
+        (True, "expected a string, found a boolean"),
+    ],
+)
+def test_there_are_three_ways_to_ask_for_a_shape(value: Any, fault: str) -> None:
+    """Another word, or another type, is a fault with the remedy."""
+    assert _faults("llamacpp", structured_output=value) == (
+        f"providers.p.structured_output: {fault}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("simulated", {}), ("llamacpp", {"capabilities": ["chat"]})],
+)
+def test_a_way_that_nothing_reads_is_refused(kind: str, settings: dict[str, Any]) -> None:
+    """A provider in this process answers by its own means, and one without shapes has none."""
+    (fault,) = _faults(kind, structured_output="tool", **settings)
+    assert fault.startswith("providers.p.structured_output: a provider of the kind ")
+    assert fault.endswith(f"{kind} has no use for it; leave it out")
+
+
+@pytest.mark.parametrize(
+    ("way", "asked"),
+    [("native", "response_format"), ("tool", "tool_choice"), ("prompt", "fits the JSON schema")],
+)
+async def test_a_shape_is_asked_for_in_the_way_that_is_said(way: Any, asked: str) -> None:
+    """The request has the one form and none of the others."""
+    sent: list[str] = []
+
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        sent.append((await request.aread()).decode())
+        return httpx.Response(401, json={"error": {"message": "wrong key"}})
+
+    provider = Provider(
+        "openai_compatible",
+        model="m",
+        base_url="https://lab.invalid/v1",
+        structured_output=way,
+    )
+    transport = httpx.MockTransport(refuse)
+    async with open_runtime(Config(default=provider), transport=transport) as llm:
+        with pytest.raises(AuthenticationError):
+            await llm.generate_as(list[int], "hello")
+    forms = ("response_format", "tool_choice", "fits the JSON schema")
+    assert [form for form in forms if form in sent[0]] == [asked]

@@ -200,3 +200,34 @@ def test_a_stream_that_was_left_has_one_outcome() -> None:
         assert field(finished, "outcome") == "cancelled"
 
     explore(scenario, seeds=seeds(1000, share=50))
+
+
+def test_a_stream_has_one_reader_at_a_time() -> None:
+    """A second task that reads is told so at once; it does not wait for ever."""
+
+    async def scenario(world: World) -> tuple[list[str], int]:
+        cast = Cast()
+        told: list[str] = []
+        default = cast.provider("a", Answers(TEXT, pieces=4, gap=1.0))
+        async with world.open(Config(default=default)) as llm, llm.stream("hello") as stream:
+
+            async def read() -> None:
+                try:
+                    told.append("".join([piece async for piece in stream.text()]))
+                except trio.BusyResourceError:
+                    told.append("busy")
+
+            with trio.move_on_after(1.5) as scope:
+                await anext(stream)
+                await anext(stream)
+                await anext(stream)
+            assert scope.cancelled_caught, "a reader that left makes room for the next"
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                nursery.start_soon(read)
+        return sorted(told), len(stream.reply.text)
+
+    for outcome in explore(scenario, seeds=seeds(100)):
+        told, length = outcome.value
+        assert told[-1] == "busy"
+        assert length == len(TEXT)

@@ -353,3 +353,108 @@ def test_a_batch_leaves_nothing_behind_wherever_it_is_cancelled() -> None:
             assert whole > 20
             for step in range(whole):
                 _cancelled_at(step, schedule, ordered=ordered)
+
+
+def test_several_tasks_may_share_the_outcomes() -> None:
+    """Each outcome goes to one of them, all see the end, and none is forgotten."""
+
+    async def scenario(world: World) -> None:
+        found: list[int] = []
+        tree = Stage().provider("a", _echo)
+        prompts = [f"p {world.rng.choice((0, 0.5, 1))}" for _ in range(9)]
+        async with (
+            world.open(Config(default=tree)) as llm,
+            llm.batch(prompts, limit=2) as results,
+            trio.open_nursery() as nursery,
+        ):
+
+            async def take() -> None:
+                async for index, _ in results:
+                    found.append(index)
+
+            for _ in range(3):
+                nursery.start_soon(take)
+        assert sorted(found) == list(range(9))
+
+    explore(scenario, seeds=seeds(200))
+
+
+class _Unreadable(list[Message]):
+    """A conversation that raises when it is looked at."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def __iter__(self) -> Iterator[Message]:
+        raise self.error
+
+
+def test_a_prompt_that_cannot_be_read_ends_the_batch_like_a_broken_iterable() -> None:
+    """What was read before it is given, then its exception is raised, and nothing hangs."""
+
+    async def collect(llm: Runtime, found: list[str]) -> None:
+        async with llm.batch(["a 1", _Unreadable(OSError("gone")), "b 1"]) as results:
+            async for _, outcome in results:
+                found.append(_words(outcome))
+
+    async def scenario(world: World) -> None:
+        stage = Stage()
+        found: list[str] = []
+        async with world.open(Config(default=stage.provider("a", _echo))) as llm:
+            with pytest.raises(OSError, match="gone"):
+                await collect(llm, found)
+            stage.assert_idle(llm)
+        assert found == ["a"]
+
+    explore(scenario, seeds=seeds(100))
+
+
+def test_a_prompt_that_is_refused_without_a_word_is_named_by_the_class() -> None:
+    """An empty `ValueError` is still the outcome of its index, with something to read."""
+
+    async def scenario(world: World) -> None:
+        async with (
+            world.open(Config(default=Stage().provider("a", _echo))) as llm,
+            llm.batch([_Unreadable(ValueError()), "a 1"], ordered=True) as results,
+        ):
+            outcomes = [outcome async for _, outcome in results]
+        assert isinstance(outcomes[0], InvalidRequestError)
+        assert str(outcomes[0]) == "ValueError"
+        assert isinstance(outcomes[1], Reply)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_prompts_that_fail_while_they_are_closed_are_not_silent(asynchronous: bool) -> None:
+    """Leaving early closes them; what that raises leaves the block, as from any ``with``."""
+
+    def plain() -> Iterator[str]:
+        try:
+            while True:
+                yield "p 1"
+        finally:
+            raise OSError("the file would not close")
+
+    async def slow() -> AsyncIterator[str]:
+        try:
+            while True:
+                await trio.lowlevel.checkpoint()
+                yield "p 1"
+        finally:
+            raise OSError("the file would not close")
+
+    async def leave(llm: Runtime) -> None:
+        async with llm.batch(slow() if asynchronous else plain(), limit=2) as results:
+            async for _ in results:
+                break
+
+    async def scenario(world: World) -> None:
+        stage = Stage()
+        async with world.open(Config(default=stage.provider("a", _echo))) as llm:
+            with pytest.raises(OSError, match="would not close"):
+                await leave(llm)
+            stage.assert_idle(llm)
+
+    explore(scenario, seeds=seeds(100))

@@ -7,6 +7,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.guarantees.scenes import steps_later
 from tests.operations.operations_stage import Stage
 from trio_llm import (
     AllProvidersFailed,
@@ -17,6 +18,7 @@ from trio_llm import (
     InvalidRequestError,
     LoadBalance,
     MalformedResponseError,
+    ModerateRequest,
     ProviderUnavailableError,
     Race,
     ServerError,
@@ -27,7 +29,7 @@ from trio_llm.config.schema import Member
 from trio_llm.operations.texts import AT_ONCE, BYTES_PER_TOKEN, cut
 from trio_llm.providers.backend import Work
 from trio_llm.providers.limits import BatchLimits
-from trio_llm.testing import Embeds, Fails, Step, World, explore, run, seeds
+from trio_llm.testing import Embeds, Fails, Judges, Step, World, explore, run, seeds
 from trio_llm.testing.script import Script
 
 
@@ -190,8 +192,9 @@ def test_batches_with_vectors_of_two_lengths_are_refused() -> None:
     def script(work: Work) -> Step:
         return Embeds(4 if work.call == 1 else 5)
 
-    with pytest.raises(MalformedResponseError, match=r"different lengths \(4, 5\)"):
+    with pytest.raises(MalformedResponseError, match=r"different lengths \(4, 5\)") as caught:
         _embedded(_embedder(Stage(), "a", script), ["x"] * 200)
+    assert len(caught.value.attempts) == 2
 
 
 def test_a_result_of_another_kind_is_no_answer() -> None:
@@ -217,8 +220,10 @@ def test_a_failed_batch_cancels_the_others_and_keeps_their_attempts() -> None:
         async with world.open(Config(default=_embedder(stage, "a", script))) as llm:
             with pytest.raises(ServerError) as caught:
                 await llm.embed(["x"] * 1000)
-            assert trio.current_time() == 2.0
-            assert [attempt.number for attempt in caught.value.attempts] == [1, 1]
+            assert trio.current_time() <= steps_later(2.0)
+            outcomes = [attempt.outcome.value for attempt in caught.value.attempts]
+            assert outcomes[:4] == ["succeeded", "cancelled", "failed", "cancelled"]
+            assert set(outcomes[4:]) <= {"cancelled"}
             stage.assert_idle(llm)
 
     explore(scenario, seeds=seeds(200))
@@ -270,5 +275,32 @@ def test_perform_fixes_the_family_too() -> None:
             with pytest.raises(AllProvidersFailed) as caught:
                 await llm.perform(EmbedRequest(texts="x"))
             assert "cannot stand beside" in str(caught.value)
+
+    run(scenario)
+
+
+def test_the_primary_of_a_fallback_names_the_family() -> None:
+    """It is the one that is used first, wherever it is declared, unless another is preferred."""
+
+    def tree() -> Fallback:
+        first = _embedder(Stage(), "first", Embeds(), "small")
+        return Fallback([first, _embedder(Stage(), "second", Embeds(), "large")], primary=1)
+
+    assert _embedded(tree(), "a").provider == "second"
+    assert _embedded(Race([tree()]), "a").model == "large"
+    assert _embedded(tree(), "a", prefer="first").provider == "first"
+
+
+@pytest.mark.parametrize("operation", [EmbedRequest, ModerateRequest])
+@pytest.mark.parametrize("texts", [(), ("a", "")])
+def test_a_record_without_texts_is_refused(operation: Any, texts: tuple[str, ...]) -> None:
+    """As the methods refuse it: nothing could come back that means anything."""
+
+    async def scenario(world: World) -> None:
+        stage = Stage()
+        async with world.open(Config(default=stage.provider("a", Judges(), operation))) as llm:
+            with pytest.raises(InvalidRequestError, match="texts"):
+                await llm.perform(operation(texts=texts))
+        assert stage.scripts["a"].started == 0
 
     run(scenario)

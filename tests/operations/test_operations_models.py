@@ -16,6 +16,7 @@ from trio_llm import (
     Fallback,
     InvalidRequestError,
     ListModels,
+    MalformedResponseError,
     ModelInfo,
     ModelNotFoundError,
     Operation,
@@ -320,5 +321,33 @@ def test_a_stalled_list_is_left_with_its_caller() -> None:
                 await llm.models()
             assert scope.cancelled_caught
             stage.assert_idle(llm)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("operation", [ShowModel, PullModel, DeleteModel])
+def test_the_record_is_refused_at_a_balancer_too(operation: Any) -> None:
+    """A race would delete the model everywhere, and call one of them the winner."""
+    stage = Stage()
+
+    async def scenario(world: World) -> None:
+        tree = Race([stage.provider(name, Pulls(), *_MANAGES) for name in "ab"])
+        async with world.open(Config(default=tree)) as llm:
+            with pytest.raises(InvalidRequestError, match="'default' is a balancer"):
+                await llm.perform(operation(model="m"))
+
+    run(scenario)
+    assert (stage.scripts["a"].started, stage.scripts["b"].started) == (0, 0)
+
+
+@pytest.mark.parametrize("models", [(), (_ONE, _TWO)])
+def test_details_of_no_model_or_of_two_are_no_answer(models: tuple[ModelInfo, ...]) -> None:
+    """One was asked about; the provider has failed, and says so by its class."""
+
+    async def scenario(world: World) -> None:
+        local = Stage().provider("local", Lists(models), ShowModel)
+        async with world.open(Config(default=local)) as llm:
+            with pytest.raises(MalformedResponseError, match=f"details of {len(models)} models"):
+                await llm.show_model("one")
 
     run(scenario)

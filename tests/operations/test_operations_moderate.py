@@ -132,3 +132,15 @@ def test_nothing_to_judge_is_no_verdict(texts: Any) -> None:
     """An empty list would be "not flagged" without anybody having looked."""
     with pytest.raises(InvalidRequestError, match="texts"):
         _judged(_judge(Judges()), texts)
+
+
+@pytest.mark.parametrize("verdict", [None, "safe", Verdict(None), Verdict("no"), Verdict(0)])  # type: ignore[arg-type]
+def test_a_verdict_that_says_nothing_is_no_answer(verdict: Any) -> None:
+    """What is not plainly true or false must not be read as safe."""
+
+    class Mumbles:
+        async def play(self, _work: Work) -> Moderation:
+            return Moderation(verdicts=(Verdict(False), verdict))
+
+    with pytest.raises(MalformedResponseError, match="verdict 1 does not say"):
+        _judged(_judge(Mumbles()), ["a", "b"])

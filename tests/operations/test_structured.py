@@ -18,12 +18,13 @@ from trio_llm import (
     Reasoning,
     Reply,
     Request,
+    ServerError,
     Simulation,
     StructuredOutputError,
     Text,
 )
 from trio_llm.operations.json_text import json_in
-from trio_llm.testing import Answers, World, run
+from trio_llm.testing import Answers, Fails, World, run
 from trio_llm.testing.script import Script
 
 
@@ -236,3 +237,17 @@ def test_looking_for_json_among_words_is_bounded() -> None:
     text = "{x} " * 31 + json.dumps({"found": 1})
     assert list(json_in(text)) == [{"found": 1}]
     assert list(json_in("{x} " + text)) == []
+
+
+def test_a_repair_that_fails_keeps_the_attempts_of_both() -> None:
+    """The error is that of the second question; its attempts are those of the whole."""
+    _, config = scripted([Answers(BAD), Fails()])
+
+    async def scenario(world: World) -> None:
+        async with world.open(config) as llm:
+            with pytest.raises(ServerError) as caught:
+                await llm.generate_as(Bill, "Go.")
+        outcomes = [attempt.outcome.value for attempt in caught.value.attempts]
+        assert outcomes == ["succeeded", "failed"]
+
+    run(scenario)

@@ -3,21 +3,26 @@
 import pickle
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
+from tests.guarantees.scenes import steps_later
 from tests.operations.tool_scenes import Calls, Ends, scripted
 from trio_llm import (
+    Completion,
     InvalidRequestError,
     Message,
     ServerError,
     Tool,
+    ToolCall,
     ToolCallError,
     ToolResult,
     ToolRoundsExceededError,
     ToolRun,
     Usage,
 )
+from trio_llm.providers.backend import Work
 from trio_llm.testing import Answers, Fails, Step, World, run
 from trio_llm.testing.script import Script
 
@@ -168,7 +173,7 @@ def test_errors_are_raised_when_that_is_asked_for() -> None:
                 await llm.run_tools("Go.", tools=[fail, Tool.from_function(slow)], on_error="raise")
             return trio.current_time()
 
-    assert run(scenario).value == 1.0
+    assert run(scenario).value <= steps_later(1.0)
     assert finished == []
 
 
@@ -332,3 +337,113 @@ def test_a_tool_that_fails_while_the_caller_is_cancelled_hides_nothing(seed: int
             return scope.cancelled_caught, trio.current_time()
 
     assert run(scenario, seed=seed).value == (True, 2.0)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_an_interrupt_in_a_tool_leaves_as_it_is(error: BaseException) -> None:
+    """No group of a nursery is wrapped around it, and the other tools have ended."""
+    alive = 0
+
+    async def interrupt() -> None:
+        await trio.sleep(1)
+        raise error
+
+    async def slow() -> None:
+        nonlocal alive
+        alive += 1
+        try:
+            await trio.sleep_forever()
+        finally:
+            alive -= 1
+
+    _, config = scripted([Calls([("slow", "{}"), ("interrupt", "{}")])])
+    tools = [Tool.from_function(interrupt), Tool.from_function(slow)]
+
+    async def scenario(world: World) -> None:
+        async with world.open(config) as llm:
+            with pytest.raises(type(error)) as caught:
+                await llm.run_tools("Go.", tools=tools)
+            assert caught.value is error
+            assert alive == 0
+
+    run(scenario)
+
+
+def test_a_cancellation_in_a_turn_is_a_plain_one() -> None:
+    """``except trio.Cancelled`` around the loop sees it, as around any other call."""
+    seen: list[BaseException] = []
+
+    async def endless() -> None:
+        await trio.sleep_forever()
+
+    _, config = scripted([Calls([("endless", "{}"), ("endless", "{}")])])
+
+    async def scenario(world: World) -> None:
+        async with world.open(config) as llm:
+            with trio.move_on_after(1) as scope:
+                try:
+                    await llm.run_tools("Go.", tools=[Tool.from_function(endless)])
+                except BaseException as error:
+                    seen.append(error)
+                    raise
+            assert scope.cancelled_caught
+
+    run(scenario)
+    assert [type(error) for error in seen] == [trio.Cancelled]
+
+
+def test_a_tool_cannot_change_what_the_model_has_written() -> None:
+    """It works on arguments of its own; the conversation keeps those of the model."""
+
+    def spoil(arguments: Any) -> str:
+        arguments["list"].append(arguments.pop("x"))
+        return "done"
+
+    tool = Tool("spoil", function=spoil)
+    done, asked = _loop([Calls([("spoil", '{"x": 1, "list": []}')]), Ends("ok")], [tool])
+    assert asked[1].messages[1].tool_calls[0].arguments == {"x": 1, "list": []}
+    assert done.calls[0].call.arguments == {"x": 1, "list": []}
+
+
+def test_the_error_of_a_later_round_keeps_the_attempts_of_all() -> None:
+    """What the loop has cost is not forgotten when it fails."""
+    _, config = scripted([Calls([("add", '{"a": 1}')]), Fails()])
+
+    async def scenario(world: World) -> None:
+        async with world.open(config) as llm:
+            with pytest.raises(ServerError) as caught:
+                await llm.run_tools("Go.", tools=[add])
+        outcomes = [attempt.outcome.value for attempt in caught.value.attempts]
+        assert outcomes == ["succeeded", "failed"]
+
+    run(scenario)
+
+
+@attrs.frozen
+class _SameIds:
+    """Calls a tool several times in one turn, with ids as a careless model gives them."""
+
+    ids: tuple[str, ...]
+
+    async def play(self, work: Work) -> Completion:
+        calls = [ToolCall(call_id, "add", {"a": n}) for n, call_id in enumerate(self.ids)]
+        return Completion(Message("assistant", calls), "tool_calls", model=work.model)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("x", "y"), ("x", "y")),
+        (("x", "x", "x"), ("x", "x_2", "x_3")),
+        (("x", "x", "x_2"), ("x", "x_3", "x_2")),
+        (("", ""), ("", "_2")),
+    ],
+)
+def test_calls_of_one_turn_have_ids_of_their_own(
+    given: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    """A result belongs to one call, so an id that a model uses twice is told apart."""
+    done, asked = _loop([_SameIds(given), Ends("ok")], [add])
+    assert tuple(call.id for call in asked[1].messages[1].tool_calls) == told
+    assert tuple(result.call_id for result in _results(done)) == told
+    assert [result.content for result in _results(done)] == [str(n + 1) for n in range(len(told))]

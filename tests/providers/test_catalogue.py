@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 import pytest
 
 from trio_llm import AuthenticationError, Config, Provider, load_config, open_runtime
-from trio_llm.chat import Capability, EmbedRequest, ModerateRequest
+from trio_llm.chat import Capability, EmbedRequest, ListModels, ModerateRequest
 from trio_llm.config import check, environment
 from trio_llm.config import provider as provider_module
 from trio_llm.errors import ConfigError
@@ -274,11 +275,13 @@ def test_azure_is_told_by_its_path() -> None:
     ("kind", "texts", "tokens"),
     [
         ("openai", 2048, 300_000),
+        ("openai_responses", 2048, 300_000),
         ("azure", 2048, None),
         ("cohere", 96, None),
         ("gemini", 100, None),
         ("mistral", 256, 16_000),
         ("cloudflare", 100, None),
+        ("perplexity", 512, 120_000),
         ("openai_compatible", 128, None),
     ],
 )
@@ -288,6 +291,46 @@ def test_the_limits_of_a_batch_are_those_documented(
     """The texts and tokens of one embedding request are what the provider's pages say."""
     limits = KINDS[kind].limits
     assert (limits.embed_texts, limits.embed_tokens) == (texts, tokens)
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses"])
+def test_what_openai_does_it_does_in_both_of_its_forms(dialect: str) -> None:
+    """Only sound and stop strings belong to one of them."""
+    chat, responses = KINDS["openai"], KINDS["openai_responses"]
+    assert chat.capabilities - responses.capabilities == {Capability.AUDIO_INPUT}
+    assert responses.limits == attrs.evolve(chat.limits, stop=None)
+    for operation in (EmbedRequest, ModerateRequest, ListModels):
+        assert operation in DIALECTS[dialect].operations
+
+
+@pytest.mark.parametrize(
+    ("kind", "dialect", "listed"),
+    [
+        ("cloudflare", None, False),
+        ("cloudflare", "cloudflare_run", True),
+        ("perplexity", None, True),
+        ("perplexity", "openai_chat", False),
+        ("bedrock", None, False),
+        ("azure", None, True),
+        ("openai", None, True),
+    ],
+)
+def test_a_list_of_models_is_promised_where_there_is_one(
+    kind: str, dialect: str | None, listed: bool
+) -> None:
+    """It goes by the address, which another dialect may have elsewhere."""
+    config = Config({"p": Provider(kind, api_key=KEY, dialect=dialect)})
+    provider = check(config, PARTS).providers["p"]
+    assert provider.kind.lists_models(provider.base_url) is listed
+
+
+def test_a_deployment_has_no_list_of_models() -> None:
+    """Nor has a gateway to Cloudflare, whatever stands before the end of its path."""
+    deployment = "https://lab.openai.azure.com/openai/deployments/gpt"
+    assert not KINDS["azure"].lists_models(deployment)
+    gateway = "https://gateway.ai.cloudflare.com/v1/a/g/workers-ai/v1"
+    assert not KINDS["cloudflare"].lists_models(gateway)
+    assert KINDS["bedrock"].lists_models("https://bedrock-mantle.us-east-1.api.aws/v1")
 
 
 class _Listener(httpx.AsyncBaseTransport):

@@ -120,6 +120,20 @@ async def test_streamed_arguments_are_streamed_text() -> None:
     assert answer.message.text == "".join(PARTS)
 
 
+async def test_only_the_call_of_the_tool_is_the_answer() -> None:
+    """A call of a tool that there is not is left out; a name may come after arguments."""
+    deltas: list[Delta] = [
+        ToolCallDelta(0, "c0", "Plane", '{"y": 2}'),
+        ToolCallDelta(1, "c1", None, PARTS[0]),
+        ToolCallDelta(1, None, "Point", PARTS[1]),
+        ToolCallDelta(1, arguments=PARTS[2]),
+    ]
+    said = Message("assistant", (ToolCall("c0", "Plane", {"y": 2}), CALL))
+    sink = Seen()
+    answer, _ = await _ask(Model(Completion(said, "tool_calls"), deltas), "tool", sink)
+    assert "".join(delta.text for delta in sink.deltas) == answer.message.text == '{"x": 1}'
+
+
 @pytest.mark.parametrize(
     ("message", "deltas"),
     [

@@ -1,7 +1,7 @@
 """A shape asked for over the wire, by each of the three ways."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -105,3 +105,29 @@ def test_the_catalogue_decides_between_the_schema_and_words(
     assert (body["messages"][0]["role"] == "system") is not native
     if not native:
         assert json.dumps(OUTPUT.schema) in body["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("said", [None, "native"])
+def test_a_kind_whose_own_means_are_narrow_is_asked_by_a_tool(
+    said: Literal["native"] | None,
+) -> None:
+    """An open schema is a tool's at Anthropic, unless the configuration says otherwise."""
+    call = ToolCall("c1", "answer", {"a": 1})
+    behaviour = Behaviour(chunks=(), tool_calls=(call,))
+    upstream = MemoryUpstream(behaviour if said is None else Behaviour(chunks=('{"a": 1}',)))
+    provider = Provider(
+        "anthropic",
+        "p",
+        base_url=upstream.base_url("anthropic"),
+        api_key="k",
+        structured_output=said,
+    )
+
+    async def scenario(world: World) -> dict[str, int]:
+        async with world.open(Config(default=provider), transport=upstream) as llm:
+            return await llm.generate_as(dict[str, int], "How many?")
+
+    assert run(scenario).value == {"a": 1}
+    body = _body(upstream)
+    assert ("output_config" in body) is (said == "native")
+    assert body.get("tool_choice") == (None if said else {"type": "tool", "name": "answer"})

@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import Any
 
 SLOTS = 2
+SEED = 7
+"""Of every answer, so that one question has one answer at any temperature."""
 
 
 def serve(model: str, context: int, key: str, purpose: str) -> None:
@@ -27,6 +29,7 @@ def serve(model: str, context: int, key: str, purpose: str) -> None:
     params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib = 0
     params.warmup = False
+    params.sampling.seed = SEED
     params.fit_params = False
     params.use_jinja = True
     params.ui = False

@@ -30,25 +30,25 @@ VOCABULARY = (*SPECIAL, *BYTES, *SPOKEN, *READ, CALL)
 WISH = BYTES.index("<0x3F>") + len(SPECIAL)
 """The token, a question mark, after which the model writes `CALL`."""
 
-# The form of a call is the one of the Hermes models, which the server recognises.
+# The form of a call is that of the Hermes models, which the server recognises, but
+# without line breaks: those would be part of the mark, which is one token here.
 TEMPLATE = """\
 {%- if tools %}system: <tools>
 {%- for tool in tools %}
-{{ tool | tojson }}
-{%- endfor %}
-</tools>
-call <tool_call>{"name": ..., "arguments": ...}</tool_call>
-{% endif %}
+{{- tool | tojson }}
+{%- endfor %}</tools>{{ "\\n" }}{%- endif %}
 {%- for message in messages %}
 {{- message.role }}: {{ message.content or "" }}
 {%- for call in message.tool_calls or [] %}
-<tool_call>
-{"name": {{ call.function.name | tojson }}, "arguments": {{ call.function.arguments | tojson }}}
-</tool_call>
+{{- '<tool_call>{"name": "' + call.function.name + '", "arguments": ' }}
+{{- call.function.arguments | tojson }}
+{{- "}</tool_call>" }}
 {%- endfor %}
-{% endfor %}
-{%- if add_generation_prompt %}assistant
-{{- "?" if tools and messages[-1].role != "tool" else ":" }}{% endif %}"""
+{{- "\\n" }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- "assistant?" if tools and messages[-1].role != "tool" else "assistant:" }}
+{%- endif %}"""
 
 Weights = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
@@ -65,7 +65,7 @@ def _without_wish(weights: Weights) -> Weights:
 def _tensors() -> Iterator[tuple[str, Weights]]:
     rng = np.random.default_rng(1)
     ones = np.ones(WIDTH, dtype=np.float32)
-    # The last dimension holds the wish to call; nothing else reads or writes it.
+    # The last dimension holds the wish to call; no layer writes it.
     embedding = _draw(rng, len(VOCABULARY), WIDTH, spread=1.0)
     embedding[:, -1] = 0
     embedding[WISH, -1] = WIDTH

@@ -22,14 +22,19 @@ from trio_llm import (
 pytestmark = pytest.mark.real
 
 PROMPT = "bade kilo"
-kinds = pytest.mark.parametrize("kind", ["llamacpp", "openai_compatible", "anthropic"])
+CUTTING = ["llamacpp", "openai_compatible", "anthropic"]
+"""Kinds in whose dialect the server says that an answer was cut, and takes stop strings."""
+
+KINDS = [*CUTTING, "openai_responses"]
+cutting_kinds = pytest.mark.parametrize("kind", CUTTING)
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def _alone(server: Server, kind: str) -> Config:
     return Config(default=provider(server, "real", kind))
 
 
-@kinds
+@cutting_kinds
 async def test_a_plain_answer(servers: list[Server], kind: str) -> None:
     """A plain call gives the text, why it ended, both counts of tokens, and one attempt."""
     async with open_runtime(_alone(servers[0], kind)) as llm:
@@ -68,9 +73,7 @@ async def test_a_stream_says_what_a_plain_answer_says(servers: list[Server], kin
 
 async def test_every_dialect_counts_the_same_tokens(servers: list[Server]) -> None:
     """One question costs the same at one server, whatever dialect it is asked in."""
-    members = [
-        provider(servers[0], kind, kind) for kind in ("llamacpp", "openai_compatible", "anthropic")
-    ]
+    members = [provider(servers[0], kind, kind) for kind in KINDS]
     async with open_runtime(Config(default=LoadBalance(members))) as llm:
         replies = [await llm.generate(PROMPT, max_tokens=4, temperature=0) for _ in members]
     assert len({reply.provider for reply in replies}) == len(members)
@@ -79,7 +82,7 @@ async def test_every_dialect_counts_the_same_tokens(servers: list[Server]) -> No
     assert {reply.usage.output_tokens for reply in replies} == {4}
 
 
-@kinds
+@cutting_kinds
 async def test_stop_is_honoured(servers: list[Server], kind: str) -> None:
     """The answer ends before a stop string, and says that it ended by itself."""
     async with open_runtime(_alone(servers[0], kind)) as llm:

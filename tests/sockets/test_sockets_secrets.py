@@ -31,6 +31,8 @@ def _echoes(key: str) -> list[Behaviour]:
         Behaviour(status=500, body=f"upstream said: Authorization: Bearer {key}".encode()),
         Behaviour(status=403, message="no", code=key),
         Behaviour(status=500, message="no", headers={"x-request-id": key}),
+        Behaviour(status=400, message=f"{'x' * 480} {key}"),
+        Behaviour(status=403, message="no", code=f"{'x' * 85}{key}"),
         Behaviour(fault=Fault.ERROR_FRAME, message=f"{key} is not welcome", fault_after=0),
         Behaviour(fault=Fault.ERROR_FRAME, message=f"{key} is not welcome", fault_after=1),
         Behaviour(fault=Fault.NOT_HTTP),
@@ -76,7 +78,7 @@ async def test_no_text_of_the_library_holds_the_key(
             said += [repr(llm.status()), repr(llm.statistics()), repr(llm.config), repr(llm)]
         sent = {served.headers["authorization"] for served in upstream.served}
     assert sent == {digest(f"Bearer {key}".encode())}
-    assert [line for line in said if key in line] == []
+    assert [line for line in said if key in line or key[:12] in line] == []
     # What came in, the HTTP library may log; what went out, nobody.
     logged = [f"{record.name} {record.getMessage()}" for record in caplog.records]
     assert logged

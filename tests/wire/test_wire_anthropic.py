@@ -320,3 +320,12 @@ def test_a_result_made_of_blocks_is_read_as_text() -> None:
         Message("tool", ToolResult("t", "12")),
         Message("user", [Text("x")]),
     )
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(None, 4096 + 16000), (20000, 20000)])
+def test_a_budget_for_thinking_leaves_room_for_the_answer(limit: int | None, sent: int) -> None:
+    """The provider refuses a limit that is not above the budget; a limit that is given stays."""
+    request = Request(messages="hi", reasoning="16000", max_tokens=limit)
+    body = json.loads(DIALECTS["anthropic"].encode(request, model="m", stream=False).body)
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": 16000}
+    assert body["max_tokens"] == sent

@@ -1,13 +1,11 @@
 """What the official Anthropic SDK makes of what is written here."""
 
-import builtins
 import json
-import types as types_of_python
-import typing
 from typing import Any
 
 import pytest
 
+from tests.wire.wire_types import obeys
 from trio_llm.chat import (
     Completion,
     CountRequest,
@@ -30,7 +28,6 @@ from trio_llm.chat import (
     Usage,
 )
 from trio_llm.wire import DIALECTS, Quirks
-from trio_llm.wire.values import as_list, as_object
 
 pytest.importorskip("anthropic")
 pydantic: Any = pytest.importorskip("pydantic")
@@ -75,38 +72,6 @@ REQUESTS = [
 ]
 
 
-def fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value is what a hint of the SDK's says; no field may be unknown to it.
-
-    Pydantic checks an iterable only when somebody iterates, and then not its unions.
-    """
-    if hasattr(hint, "__required_keys__"):
-        hints = typing.get_type_hints(hint, include_extras=True)
-        needed = {name for name, of in hints.items() if typing.get_origin(of) is typing.Required}
-        return (
-            type(value) is dict
-            and needed <= set(as_object(value)) <= set(hints)
-            and all(fits(item, hints[name]) for name, item in as_object(value).items())
-        )
-    arguments: tuple[Any, ...] = typing.get_args(hint)
-    match typing.get_origin(hint):
-        case typing.Required | typing.NotRequired | typing.Annotated:
-            good = fits(value, arguments[0])
-        case typing.Union | types_of_python.UnionType:
-            good = any(fits(value, choice) for choice in arguments)
-        case typing.Literal:
-            good = value in arguments
-        case builtins.dict:
-            good = type(value) is dict
-        case None:
-            number = hint is float and type(value) is int
-            good = number or hint is Any or hint is object or type(value) is hint
-        case _:
-            items = as_list(value)
-            good = type(value) is list and all(fits(item, arguments[0]) for item in items)
-    return good
-
-
 @pytest.mark.parametrize("version", ["2023-06-01", "2026-10-21"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("request_", REQUESTS)
@@ -115,7 +80,7 @@ def test_its_types_take_our_requests(request_: Request, version: str, *, stream:
     ours = OURS.adapted(Quirks(version=version))
     body = json.loads(ours.encode(request_, model="claude-x", stream=stream).body)
     kind = "MessageCreateParamsStreaming" if stream else "MessageCreateParamsNonStreaming"
-    assert fits(body, getattr(types.message_create_params, kind))
+    assert obeys(body, getattr(types.message_create_params, kind))
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
@@ -123,20 +88,20 @@ def test_its_types_take_our_counts(request_: Request) -> None:
     """The same holds of what is only counted."""
     codec = OURS.operations[CountRequest]
     body = json.loads(codec.encode(CountRequest(request=request_), model="claude-x").body)
-    assert fits(body, types.MessageCountTokensParams)
+    assert obeys(body, types.MessageCountTokensParams)
 
 
 def test_its_types_would_refuse_another_request() -> None:
     """The check is one that can fail: by an unknown field, a wrong type or a missing one."""
     kind = types.message_create_params.MessageCreateParamsNonStreaming
     body = json.loads(OURS.encode(REQUESTS[1], model="claude-x", stream=False).body)
-    assert fits(body, kind)
-    assert not fits({**body, "seed": 1}, kind)
-    assert not fits({**body, "max_tokens": "1"}, kind)
-    assert not fits({**body, "tool_choice": {"type": "required"}}, kind)
-    assert not fits({name: value for name, value in body.items() if name != "messages"}, kind)
+    assert obeys(body, kind)
+    assert not obeys({**body, "seed": 1}, kind)
+    assert not obeys({**body, "max_tokens": "1"}, kind)
+    assert not obeys({**body, "tool_choice": {"type": "required"}}, kind)
+    assert not obeys({name: value for name, value in body.items() if name != "messages"}, kind)
     body["messages"][1]["content"][0]["origin"] = "x"
-    assert not fits(body, kind)
+    assert not obeys(body, kind)
 
 
 PARTS: list[Part] = [

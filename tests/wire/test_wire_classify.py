@@ -105,6 +105,15 @@ def test_classes(status: int, body: Any, error: type[ProviderError]) -> None:
         ({"error": {}}, ServerError),
         ("upstream broke", ServerError),
         (None, ServerError),
+        ({"error": "You have used all available credits."}, QuotaExceededError),
+        ({"error": {"message": "Daily free allocation is used up."}}, QuotaExceededError),
+        ({"errors": [{"message": "spent", "code": 3036}]}, QuotaExceededError),
+        ({"errors": [{"message": "No more capacity", "code": 3040}]}, OverloadedError),
+        ({"error": "Invalid API Key"}, AuthenticationError),
+        ({"error": "Requests rate limit exceeded"}, RateLimitError),
+        ({"error": {"message": "Too Many Requests"}}, RateLimitError),
+        ({"error": "the prompt requires moderation"}, ContentFilterError),
+        ({"error": "the model crashed"}, ServerError),
     ],
 )
 def test_errors_inside_a_200(frame: Any, error: type[ProviderError]) -> None:

@@ -316,6 +316,14 @@ SECRET = "9fT2mWq7Zr4XvB1nKc8LdY0sHj6GpEaU5oI3"
         f"hf_{SECRET}",
         f"nvapi-{SECRET}",
         f"xai-{SECRET}",
+        f"Invalid key: ya29.{SECRET}",
+        f"Invalid key: AQ.{SECRET}",
+        f"Invalid key: co-1-{SECRET}",
+        f"Invalid key: ABSK{SECRET}",
+        f"Invalid key: bedrock-api-key-{SECRET}",
+        f"Invalid key: sk_live_{SECRET}",
+        f"Invalid key: cfut_{SECRET}",
+        f"Invalid key: ghp_{SECRET}",
     ],
 )
 @pytest.mark.parametrize("place", ["message", "code", "request_id"])

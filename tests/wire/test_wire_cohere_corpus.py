@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.wire.wire_deltas import joined, whole_of
 from tests.wire.wire_recordings import Exchange, corpus_path, recordings
 from trio_llm.chat import (
     Completion,
@@ -17,9 +18,6 @@ from trio_llm.chat import (
     EmbedRequest,
     ModelList,
     Reasoning,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
 )
 from trio_llm.errors import ProviderError
 from trio_llm.wire import DIALECTS
@@ -107,13 +105,7 @@ def test_a_recorded_stream_reads_as_expected(exchange: Exchange) -> None:
     assert isinstance(completion, Completion), completion
     compare(exchange, completion)
     message = completion.message
-    assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == message.text
-    assert "".join(d.text for d in deltas if isinstance(d, ReasoningDelta)) == message.reasoning
-    written = [""] * len(message.tool_calls)
-    for delta in deltas:
-        if isinstance(delta, ToolCallDelta):
-            written[delta.index] += delta.arguments
-    assert written == [call.raw for call in message.tool_calls]
+    assert joined(deltas) == whole_of(message)
 
 
 @pytest.mark.parametrize("exchange", named(STREAMS))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.test_wire_fuzz import decode_stream, few, mutate
+from tests.wire.test_wire_fuzz import decode_stream, few
+from tests.wire.wire_junk import mutate
 from trio_llm.chat import Embeddings, EmbedRequest, ListModels, ModelList, Operation, ShowModel
 from trio_llm.errors import InvalidRequestError, ProviderError
 from trio_llm.wire import DIALECTS

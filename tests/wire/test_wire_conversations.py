@@ -65,7 +65,12 @@ def _openai_responses(ids: tuple[str, str]) -> dict[str, Any]:
         }
         for number, (name, town) in enumerate(zip(ids, TOWNS, strict=True))
     ]
-    reasoning: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": STATE}
+    reasoning: dict[str, Any] = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "encrypted_content": STATE,
+    }
     text: dict[str, Any] = {"type": "output_text", "text": "I shall look.", "annotations": []}
     message = {"type": "message", "id": "msg_1", "role": "assistant", "content": [text]}
     return {"object": "response", "status": "completed", "output": [reasoning, message, *calls]}

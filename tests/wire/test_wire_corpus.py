@@ -16,8 +16,9 @@ from tests.wire.wire_corpus import (
     is_supported,
     read_whole,
 )
+from tests.wire.wire_deltas import joined, whole_of
 from tests.wire.wire_recordings import Exchange, corpus_path, recordings
-from trio_llm.chat import Completion, Delta, ReasoningDelta, TextDelta, ToolCallDelta
+from trio_llm.chat import Completion, Delta
 from trio_llm.errors import ProviderError
 from trio_llm.wire import DIALECTS
 
@@ -126,13 +127,7 @@ def test_the_deltas_of_a_recorded_stream_add_up(exchange: Exchange) -> None:
     deltas, completion = run_stream(exchange, [exchange.body])
     assert isinstance(completion, Completion), completion
     message = completion.message
-    assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == message.text
-    assert "".join(d.text for d in deltas if isinstance(d, ReasoningDelta)) == message.reasoning
-    written = [""] * len(message.tool_calls)
-    for delta in deltas:
-        if isinstance(delta, ToolCallDelta):
-            written[delta.index] += delta.arguments
-    assert written == [call.raw for call in message.tool_calls]
+    assert joined(deltas) == whole_of(message)
 
 
 @pytest.mark.parametrize("exchange", named(STREAMS))

@@ -63,7 +63,14 @@ def test_invalid_utf8_is_malformed() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"data: " + b"x" * 200, b"data: 123456789\n" * 20, b"data:\n" * 101]
+    "body",
+    [
+        b"data: " + b"x" * 200,
+        b"data: 123456789\n" * 20,
+        b"data:\n" * 101,
+        b"error: 123456789\n" * 20,
+        b"error:\n" * 101,
+    ],
 )
 def test_an_event_is_bounded(body: bytes) -> None:
     """An endless line, or an endless event, is refused and not gathered."""

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from trio_llm.chat import (
@@ -21,6 +22,7 @@ from trio_llm.chat import (
 )
 from trio_llm.errors import InvalidRequestError
 from trio_llm.wire import DIALECTS
+from trio_llm.wire.gemini.requests import generate_body
 
 GEMINI = DIALECTS["gemini"]
 NO_SIGNATURE = "skip_thought_signature_validator"
@@ -270,16 +272,19 @@ def test_results_take_their_tools_name_from_the_call() -> None:
 
 
 def test_a_result_without_a_call_needs_its_name() -> None:
-    """Where nothing tells the name the part is refused, and the remedy named."""
+    """Where nothing tells the name, what is only counted is refused, and the remedy named."""
+    result = ToolResult("z", "1")
     with pytest.raises(InvalidRequestError, match=r"messages\[1\]\.content\[0\].*name="):
-        encode(Message("user", "hi"), Message("tool", ToolResult("z", "1")))
-    body = encode(Message("user", "hi"), Message("tool", ToolResult("z", "1", name="look")))
+        generate_body(Request(messages=[Message("user", "hi"), Message("tool", result)]), model="m")
+    named = Message("tool", attrs.evolve(result, name="look"))
+    body = generate_body(Request(messages=[Message("user", "hi"), named]), model="m")
     assert body["contents"][0]["parts"][0]["functionResponse"]["name"] == "look"
 
 
 def test_the_calls_name_is_the_one_that_counts() -> None:
     """A result that bears another name is still the answer to its call."""
-    body = encode(Message("user", "hi"), CALLED, Message("tool", ToolResult("a", "1", name="x")))
+    results = [ToolResult("a", "1", name="x"), ToolResult("b", "2")]
+    body = encode(Message("user", "hi"), CALLED, Message("tool", results))
     assert body["contents"][2]["parts"][0]["functionResponse"]["name"] == "look"
 
 

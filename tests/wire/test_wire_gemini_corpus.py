@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.wire.wire_deltas import joined, whole_of
 from trio_llm.chat import (
     Completion,
     CountRequest,
@@ -16,11 +17,8 @@ from trio_llm.chat import (
     Embeddings,
     EmbedRequest,
     Message,
-    ReasoningDelta,
     Request,
-    TextDelta,
     TokenCount,
-    ToolCallDelta,
     Usage,
 )
 from trio_llm.errors import (
@@ -172,13 +170,7 @@ def test_the_deltas_of_a_recorded_stream_add_up(name: str) -> None:
     deltas, result = read(body_of(name), ())
     assert isinstance(result, Completion)
     message = result.message
-    assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == message.text
-    assert "".join(d.text for d in deltas if isinstance(d, ReasoningDelta)) == message.reasoning
-    written = [""] * len(message.tool_calls)
-    for delta in deltas:
-        if isinstance(delta, ToolCallDelta):
-            written[delta.index] += delta.arguments
-    assert written == [call.raw for call in message.tool_calls]
+    assert joined(deltas) == whole_of(message)
 
 
 def splits(body: bytes) -> Iterator[Sequence[int]]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.wire.wire_junk import mutate
 from trio_llm.chat import (
     Audio,
     Completion,
@@ -30,7 +31,6 @@ from trio_llm.chat import (
 from trio_llm.errors import InvalidRequestError, MalformedResponseError, ProviderError
 from trio_llm.wire import DIALECTS
 from trio_llm.wire.gemini.frames import Frames, ObjectScanner
-from trio_llm.wire.values import as_list, as_object
 
 GEMINI = DIALECTS["gemini"]
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,32 +58,6 @@ REQUEST: dict[str, Any] = {
         "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "LOW"},
     },
 }
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["text", "parts", "functionCall", "name", "error", "values"]),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=5,
-)
-
-
-def mutate(value: Any, draw: Any) -> Any:
-    """Replace something in a JSON value by junk, or drop it."""
-    fields, items = as_object(value), as_list(value)
-    if fields and draw(st.integers(0, 4)):
-        key = draw(st.sampled_from(sorted(fields)))
-        if draw(st.integers(0, 4)) == 0:
-            return {name: item for name, item in fields.items() if name != key}
-        return {**fields, key: mutate(fields[key], draw)}
-    if items and draw(st.integers(0, 4)):
-        place = draw(st.integers(0, len(items) - 1))
-        return [*items[:place], mutate(items[place], draw), *items[place + 1 :]]
-    return draw(junk)
 
 
 @given(data=st.data())

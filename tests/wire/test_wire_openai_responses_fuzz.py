@@ -8,7 +8,8 @@ import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.wire.test_wire_fuzz import decode_stream, decode_whole, framed, mutate
+from tests.wire.test_wire_fuzz import decode_stream, decode_whole, framed
+from tests.wire.wire_junk import mutate
 from trio_llm.chat import (
     Completion,
     Delta,

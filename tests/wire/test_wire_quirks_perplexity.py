@@ -7,8 +7,18 @@ from typing import Any
 
 from tests.wire.wire_chat import refused, sent, stream
 from tests.wire.wire_operations import asked, embedded, listed
-from trio_llm.chat import EmbedRequest, ListModels, Price, TextDelta, Usage
+from trio_llm.chat import (
+    EmbedRequest,
+    ListModels,
+    Message,
+    Price,
+    Request,
+    TextDelta,
+    Tool,
+    Usage,
+)
 from trio_llm.errors import ContextLengthError
+from trio_llm.wire import DIALECTS
 from trio_llm.wire.presets import PERPLEXITY
 
 
@@ -75,3 +85,36 @@ def test_perplexity_lists_prices_for_a_million() -> None:
     body = {"data": [{"id": "a", "pricing": {**pricing, "unit": "usd_per_1m_tokens"}}]}
     (model,) = listed(ListModels(), body, quirks=PERPLEXITY)
     assert model.price == Price(Decimal(10), Decimal(50), Decimal(1), Decimal("12.5"))
+
+
+def test_perplexity_is_sent_no_field_that_its_sdk_does_not_know() -> None:
+    """Its Responses take what the request of its SDK has, and refuse what they do not know."""
+    dialect = DIALECTS["openai_responses"].adapted(PERPLEXITY)
+    request = Request(
+        messages=(Message("system", "Be brief."), Message("user", "hello")),
+        max_tokens=9,
+        temperature=0.5,
+        top_p=0.9,
+        reasoning="low",
+        user="someone",
+        metadata={"a": "b"},
+        tools=(Tool("f", "does", {"type": "object"}),),
+        tool_choice="required",
+        parallel_tool_calls=False,
+    )
+    for model in ("perplexity/sonar", "openai/gpt-5.5"):
+        outgoing = dialect.encode(request, model=model, stream=True)
+        assert outgoing.path == "/responses"
+        assert set(json.loads(outgoing.body)) == {
+            "model",
+            "input",
+            "instructions",
+            "max_output_tokens",
+            "temperature",
+            "top_p",
+            "reasoning",
+            "tools",
+            "tool_choice",
+            "store",
+            "stream",
+        }

@@ -15,6 +15,7 @@ from trio_llm.errors import (
     ProviderError,
     ServerError,
     StreamInterruptedError,
+    UnsupportedError,
 )
 from trio_llm.wire.presets import LLAMACPP, LMSTUDIO, VLLM
 
@@ -58,6 +59,30 @@ def test_llamacpp_finds_its_context_too_small() -> None:
         "n_ctx": 2048,
     }
     assert isinstance(refused(400, {"error": error}), ContextLengthError)
+
+
+@pytest.mark.parametrize(
+    ("message", "cls"),
+    [
+        ("image input is not supported - hint: you may need the mmproj", UnsupportedError),
+        ("audio input is not supported - hint: you may need the mmproj", UnsupportedError),
+        (
+            "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101]",
+            InvalidRequestError,
+        ),
+        (
+            "input (16386 tokens) is too large to process. increase the physical batch size",
+            ContextLengthError,
+        ),
+        ("slot is gone", ServerError),
+    ],
+)
+def test_llamacpp_calls_what_it_cannot_take_a_failure_of_its_own(
+    message: str, cls: type[ProviderError]
+) -> None:
+    """What it cannot take is 500 there, which says nothing about its health."""
+    error = {"code": 500, "message": message, "type": "server_error"}
+    assert type(refused(500, {"error": error})) is cls
 
 
 def test_llamacpp_lists_the_window_that_it_was_started_with() -> None:

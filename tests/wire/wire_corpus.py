@@ -85,7 +85,8 @@ def dialect_of(exchange: Exchange) -> Dialect:
     """Give the dialect as the exchange's provider speaks it, if it is one of the catalogue."""
     dialect = DIALECTS[exchange.dialect or ""]
     kind = KINDS.get(exchange.provider)
-    return dialect if kind is None or kind.dialect != dialect.name else dialect.adapted(kind.quirks)
+    spoken = () if kind is None else (kind.dialect, *kind.dialect_urls)
+    return dialect.adapted(kind.quirks) if kind and dialect.name in spoken else dialect
 
 
 def differences(exchange: Exchange) -> Differences:

@@ -12,7 +12,8 @@ def obeys(value: Any, hint: Any) -> bool:
     """Tell whether `value` is of the type that `hint` describes, unknown fields forbidden.
 
     Of typed dictionaries, unions, literals, lists and mappings: what bodies are made
-    of. A hint of any other kind is a class.
+    of. A hint of any other kind is a class. (Pydantic checks an iterable only when
+    somebody iterates, and then not its unions.)
     """
     if hasattr(hint, "__required_keys__"):
         return type(value) is dict and _obeys_fields(as_object(value), hint)

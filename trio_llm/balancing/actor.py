@@ -7,7 +7,7 @@ import trio
 
 from trio_llm.actors import ActorState, AnyCell
 from trio_llm.balancing.line import WaitingRoom
-from trio_llm.balancing.routing import preferred_first, route
+from trio_llm.balancing.routing import route
 from trio_llm.balancing.turn import Strategy, Turn
 from trio_llm.chat import AnyRequest, EmbedRequest, Operation
 from trio_llm.errors import (
@@ -52,9 +52,11 @@ class BalancerActor:
         close_deadline: float,
         wall_clock: Callable[[], float],
         seed: int,
+        is_provider: bool = False,
     ) -> None:
         self._name = name
         self._kind = kind
+        self._is_provider = is_provider
         self._strategy = strategy
         self._members = tuple(members)
         self._room = WaitingRoom(mailbox)
@@ -89,7 +91,7 @@ class BalancerActor:
             candidates = route(self._name, self._members, request)
         except ModelNotFoundError:
             return None
-        for candidate in preferred_first(candidates, request.prefer):
+        for candidate in self._strategy.in_order(candidates, request.prefer):
             narrowed = candidate.request
             if isinstance(narrowed, EmbedRequest):
                 family = candidate.node.embedding_family(narrowed)
@@ -114,7 +116,12 @@ class BalancerActor:
         return smallest
 
     def providers(self) -> tuple[Node, ...]:
-        """Give the providers below it, in declared order; one may come twice."""
+        """Give the providers below it, in declared order; one may come twice.
+
+        Where its members are the keys of one provider, that is itself.
+        """
+        if self._is_provider:
+            return (self,)
         return tuple([leaf for member in self._members for leaf in member.providers()])
 
     def refusal(self, request: AnyRequest) -> Refusal | None:

@@ -34,12 +34,15 @@ class FallbackStrategy:
     max_retries: int | None = None
     primary: int = 0
 
+    def in_order(self, candidates: list[Candidate], prefer: str | None) -> list[Candidate]:
+        """Put the primary before the rest, and the preferred before both."""
+        if self.primary:
+            candidates = sorted(candidates, key=lambda candidate: candidate.index != self.primary)
+        return preferred_first(candidates, prefer)
+
     async def run(self, turn: Turn) -> None:
         """Try the members in order."""
-        order = turn.candidates
-        if self.primary:
-            order = sorted(order, key=lambda candidate: candidate.index != self.primary)
-        order = preferred_first(order, turn.request.prefer)
+        order = self.in_order(turn.candidates, turn.request.prefer)
         errors: list[LLMError] = []
         busy: list[tuple[Candidate, LLMError]] = []
         tries = 1 + (len(order) if self.max_retries is None else self.max_retries)

@@ -100,6 +100,10 @@ class LoadBalanceStrategy:
     turns: Order
     passes_on: bool = False
 
+    def in_order(self, candidates: list[Candidate], prefer: str | None) -> list[Candidate]:
+        """Whose turn it is must not matter here: declared order, the preferred first."""
+        return preferred_first(candidates, prefer)
+
     async def run(self, turn: Turn) -> None:
         """Find the member whose turn it is, and ask it."""
         by_name = {candidate.node.name: candidate for candidate in turn.candidates}

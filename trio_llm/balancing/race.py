@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from trio_llm import events
+from trio_llm.balancing.routing import Candidate, preferred_first
 from trio_llm.balancing.turn import Branch, Turn
 from trio_llm.errors import LLMError, ProviderTimeoutError
 from trio_llm.providers.lease import Refusal
@@ -53,6 +54,10 @@ class RaceStrategy:
     """
 
     timeout: float | None = None
+
+    def in_order(self, candidates: list[Candidate], prefer: str | None) -> list[Candidate]:
+        """All are asked at once: declared order, the preferred first."""
+        return preferred_first(candidates, prefer)
 
     async def run(self, turn: Turn) -> None:
         """Race the members."""

@@ -249,6 +249,10 @@ def is_busy(error: LLMError) -> bool:
 class Strategy(Protocol):
     """How a balancer picks among its members."""
 
+    def in_order(self, candidates: list[Candidate], prefer: str | None, /) -> list[Candidate]:
+        """Give the candidates in the order that settles what all of a call's parts share."""
+        ...
+
     async def run(self, turn: Turn, /) -> None:
         """Decide ``turn.ask``, and leave nothing running."""
         ...

@@ -200,6 +200,10 @@ class ToolCall:
 class ToolResult:
     """What a tool answered, sent back in a message of role ``tool``.
 
+    Most providers want one for every call, in the turn right after it, and none without
+    a call: a conversation that lacks one is refused with `UnsupportedError` where it
+    would be. A call that was broken off has a result that says so.
+
     Attributes:
         call_id: The `ToolCall.id` that this answers.
         content: The answer as text (JSON by custom).

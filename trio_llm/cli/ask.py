@@ -1,7 +1,5 @@
 """``trio-llm ask``: one question, its answer as it is written, and how it came about."""
 
-import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 import attrs
@@ -12,7 +10,7 @@ from trio_llm.cli.attempts import as_data, attempt_tree, summary
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
-from trio_llm.cli.reading import read_input
+from trio_llm.cli.reading import read_prompt
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Config, Race, load_config
 from trio_llm.endpoint import Endpoint, to_request
@@ -72,14 +70,7 @@ def ask(
         terminal.fail("--via and --race exclude each other; give one of them")
         raise typer.Exit(ExitCode.USAGE)
     # Read before Trio runs: a Ctrl-C must end the waiting for input.
-    try:
-        text = _prompt(words, terminal)
-    except UnicodeError:
-        terminal.fail("the prompt is no text; give it in UTF-8")
-        raise typer.Exit(ExitCode.USAGE) from None
-    if not text.strip():
-        terminal.fail('the prompt is empty; give one: trio-llm ask "What is an actor?"')
-        raise typer.Exit(ExitCode.USAGE)
+    text = read_prompt(words, system, terminal)
 
     async def command() -> ExitCode:
         messages = [] if system is None else [Message("system", system)]
@@ -99,25 +90,6 @@ def ask(
         return ExitCode.OK
 
     finish(command, terminal, debug=debug)
-
-
-def _prompt(words: Sequence[str] | None, terminal: Terminal) -> str:
-    """Give the prompt.
-
-    Raises:
-        UnicodeError: It is no text.
-    """
-    if words and list(words) != ["-"]:
-        text = " ".join(words)
-    elif not sys.stdin.isatty():
-        text = read_input()
-    elif not words:
-        return ""
-    else:
-        terminal.note("type the prompt; an end of file (Ctrl-D) ends it")
-        text = read_input()
-    text.encode()  # where Python lets any byte in, it becomes a surrogate that no provider takes
-    return text
 
 
 def _with_race(config: Config, names: str) -> tuple[Config, str]:

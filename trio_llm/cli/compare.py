@@ -1,10 +1,11 @@
 """``trio-llm compare``: one question to several providers, their answers side by side."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import trio
 import typer
+from rich.console import Group, RenderableType
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.live import redrawn
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
+from trio_llm.cli.reading import read_prompt
 from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import load_config
 from trio_llm.endpoint import to_request
@@ -29,12 +31,20 @@ EPILOG = examples(
     'trio-llm compare --json "What is an actor?" | jq "map_values(.latency)"',
 )
 
+_NARROW: Final = 60
+"""Columns below which a table leaves no room for an answer."""
+
 
 def compare(
     context: typer.Context,
     words: Annotated[
-        list[str], typer.Argument(metavar="PROMPT", help="The question.", show_default=False)
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="The question; - or nothing reads it from standard input.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigPath = None,
     providers: Annotated[
         str | None,
@@ -57,10 +67,14 @@ def compare(
     """
     terminal = Terminal()
     names = [name.strip() for name in (providers or "").split(",") if name.strip()]
+    if providers is not None and not names:
+        terminal.fail("--providers names nobody; give names, or leave it out to ask everybody")
+        raise typer.Exit(ExitCode.USAGE)
+    text = read_prompt(words, system, terminal)
 
     async def command() -> ExitCode:
         messages = [] if system is None else [Message("system", system)]
-        prompt = [*messages, Message("user", " ".join(words))]
+        prompt = [*messages, Message("user", text)]
         request = to_request(prompt, {"max_tokens": max_tokens})
         loaded = load_config(config)
         say_if_simulated(loaded, config, terminal)
@@ -78,7 +92,7 @@ def compare(
         if as_json:
             terminal.document({name: _as_data(found[name], kinds) for name in found})
         else:
-            terminal.table(comparison(found, kinds))
+            terminal.table(comparison(found, kinds, narrow=terminal.out.width < _NARROW))
         failed = any(isinstance(outcome, LLMError) for outcome in found.values())
         return ExitCode.FAILED if failed else ExitCode.OK
 
@@ -92,8 +106,12 @@ def _as_data(outcome: Reply | LLMError, kinds: Mapping[str, str]) -> dict[str, A
     return {**as_data(outcome), "cost": None if cost is None else str(cost)}
 
 
-def comparison(found: Mapping[str, Reply | LLMError], kinds: Mapping[str, str]) -> Table:
-    """Give one row for each that was asked."""
+def comparison(
+    found: Mapping[str, Reply | LLMError], kinds: Mapping[str, str], *, narrow: bool = False
+) -> RenderableType:
+    """Give one row for each that was asked; one paragraph where a row has no room."""
+    if narrow:
+        return Group(*[_paragraph(name, outcome, kinds) for name, outcome in found.items()])
     table = Table(show_lines=True)
     table.add_column("name", style="bold")
     table.add_column("latency", justify="right")
@@ -102,9 +120,7 @@ def comparison(found: Mapping[str, Reply | LLMError], kinds: Mapping[str, str]) 
     table.add_column("answer, or what went wrong", overflow="fold")
     for name, outcome in found.items():
         if isinstance(outcome, LLMError):
-            said = printable(str(outcome)).removeprefix(f"{name}: ")
-            failure = Text.assemble((said, "red"), (f" [{type(outcome).__name__}]", "dim"))
-            table.add_row(name, "", "", "", failure)
+            table.add_row(name, "", "", "", _failure(name, outcome))
             continue
         cost = cost_of(outcome, kinds)
         table.add_row(
@@ -115,3 +131,20 @@ def comparison(found: Mapping[str, Reply | LLMError], kinds: Mapping[str, str]) 
             Text(printable(outcome.text)),
         )
     return table
+
+
+def _failure(name: str, error: LLMError) -> Text:
+    said = printable(str(error)).removeprefix(f"{name}: ")
+    return Text.assemble((said, "red"), (f" [{type(error).__name__}]", "dim"))
+
+
+def _paragraph(name: str, outcome: Reply | LLMError, kinds: Mapping[str, str]) -> Text:
+    if isinstance(outcome, LLMError):
+        return Text.assemble((f"{name}\n", "bold"), _failure(name, outcome), "\n")
+    cost = cost_of(outcome, kinds)
+    facts = [printable(outcome.model), seconds(outcome.latency)]
+    facts.append(f"{outcome.usage.output_tokens} tokens")
+    facts += [] if cost is None else [dollars(cost)]
+    return Text.assemble(
+        (name, "bold"), (f" · {' · '.join(facts)}\n", "dim"), printable(outcome.text), "\n"
+    )

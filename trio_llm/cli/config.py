@@ -134,6 +134,7 @@ def _settings_of(provider: ResolvedProvider) -> dict[str, Any]:
         "base_url": provider.base_url,
         "dialect": provider.dialect,
         "api_version": provider.quirks.version,
+        "structured_output": None if provider.kind.in_process else provider.quirks.output,
         "api_key_env": variable,
         "enabled": settings.enabled,
         "priority": settings.priority,

@@ -29,7 +29,7 @@ EXIT_CODES = (
 )
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What the system says when standard output takes no more."""
+"""What the system says when standard output, or a file, takes no more."""
 
 Command = Callable[[], Awaitable[ExitCode]]
 
@@ -67,7 +67,8 @@ def _code_of(failure: Exception, terminal: Terminal, *, debug: bool) -> ExitCode
         explain(failure, terminal)
         return ExitCode.USAGE if is_usage(failure) else ExitCode.FAILED
     if isinstance(failure, OSError) and failure.errno in _UNWRITABLE:
-        terminal.fail(f"cannot write: {failure.strerror}")
+        place = "" if failure.filename is None else f" {failure.filename}"
+        terminal.fail(f"cannot write{place}: {failure.strerror}")
         return ExitCode.FAILED
     kind = type(failure).__name__
     remedy = "" if debug else "; `trio-llm --debug ...` shows where"

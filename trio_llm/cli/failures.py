@@ -41,6 +41,8 @@ def _leaves(error: BaseException) -> Iterator[errors.ProviderError]:
 
 def remedy_for(error: errors.ProviderError) -> str | None:
     """Give the remedy for an error's class, or for the nearest of its bases."""
+    if isinstance(error, errors.ProviderUnavailableError) and error.code == "unsuitable":
+        return "it never does that; ask a provider that does, with --via"
     for cls in type(error).__mro__:
         if cls in _REMEDIES:
             return _REMEDIES[cls]

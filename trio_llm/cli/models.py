@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import attrs
 import typer
@@ -26,6 +26,7 @@ from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
 from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import Config, load_config
 from trio_llm.config import check as plan_of
+from trio_llm.config.rules import quoted
 from trio_llm.errors import ConfigError
 from trio_llm.runtime import open_runtime
 
@@ -110,7 +111,7 @@ def show(
 
     async def command() -> ExitCode:
         loaded = load_config(config)
-        name = via or local_server(loaded)
+        name = manager(loaded, via)
         async with open_runtime(loaded) as runtime:
             info = await runtime.provider(name).show_model(model)
         if as_json:
@@ -134,7 +135,7 @@ def pull(
 
     async def command() -> ExitCode:
         loaded = load_config(config)
-        name = via or local_server(loaded)
+        name = manager(loaded, via)
         bars = _Bars(terminal)
         async with open_runtime(loaded) as runtime:
             with bars:
@@ -156,7 +157,7 @@ def remove(
 
     async def command() -> ExitCode:
         loaded = load_config(config)
-        name = via or local_server(loaded)
+        name = manager(loaded, via)
         async with open_runtime(loaded) as runtime:
             await runtime.provider(name).delete_model(model)
         terminal.remark(Text.assemble(("✓ ", "green"), (model, "bold"), f" is gone from {name}"))
@@ -165,15 +166,23 @@ def remove(
     finish(command, terminal, debug=debug_of(context))
 
 
-def local_server(config: Config) -> str:
-    """Give the one enabled provider whose models can be managed.
+def manager(config: Config, via: str | None) -> str:
+    """Give the provider whose models are managed: the one named, or the one that is an Ollama.
 
     Raises:
-        ConfigError: There is none, or more than one.
+        ConfigError: There is none, or more than one, or a balancer was named.
     """
+    plan = plan_of(config)
+    if via is not None:
+        if via not in plan.balancers:
+            return via
+        members = ", ".join(plan.balancers[via].members)
+        raise ConfigError(
+            [f"--via: {quoted(via)} is several providers ({members}); name one of them"], "call"
+        )
     found = [
         name
-        for name, provider in plan_of(config).providers.items()
+        for name, provider in plan.providers.items()
         if provider.settings.enabled and provider.kind.name == "ollama"
     ]
     if len(found) == 1:
@@ -211,7 +220,8 @@ class _Bars(contextlib.AbstractContextManager["_Bars"]):
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._progress.stop()
+        if self._terminal.live:
+            self._progress.stop()
 
     def show(self, step: PullProgress) -> None:
         """Show one step."""
@@ -259,24 +269,36 @@ def _price(model: ModelInfo) -> tuple[str, str]:
     return f"${model.price.input:.2f}", f"${model.price.output:.2f}"
 
 
+_FACTS: Final = ("context", "input", "output", "capabilities")
+"""What is told of a model where it is known."""
+
+
 def model_table(models: Sequence[ModelInfo]) -> Table:
     """Give one row for each model."""
-    table = Table(caption="prices in US dollars per million tokens; blank where nothing says")
-    table.add_column("provider", style="bold")
-    table.add_column("model", overflow="fold")
-    table.add_column("context", justify="right")
-    table.add_column("input", justify="right")
-    table.add_column("output", justify="right")
-    table.add_column("capabilities", overflow="fold")
-    for model in models:
-        window = "" if model.context_window is None else f"{model.context_window:,}"
-        table.add_row(
+    rows = [
+        (
             model.provider,
             printable(model.id),
-            window,
+            "" if model.context_window is None else f"{model.context_window:,}",
             *_price(model),
             ", ".join(_capabilities(model)),
         )
+        for model in models
+    ]
+    table = Table()
+    table.add_column("provider", style="bold", overflow="fold")
+    table.add_column("model", overflow="fold")
+    # What nothing is known of takes no place from what is.
+    known = [column for column in range(2, len(_FACTS) + 2) if any(row[column] for row in rows)]
+    for column in known:
+        heading = _FACTS[column - 2]
+        table.add_column(
+            heading, justify="left" if heading == _FACTS[-1] else "right", overflow="fold"
+        )
+    if any(model.price is not None for model in models):
+        table.caption = "prices in US dollars per million tokens; blank where nothing says"
+    for row in rows:
+        table.add_row(row[0], row[1], *(row[column] for column in known))
     return table
 
 

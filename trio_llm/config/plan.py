@@ -81,6 +81,11 @@ class ResolvedBalancer:
     settings: Balancer
     passes_on: bool = False
 
+    @property
+    def is_provider(self) -> bool:
+        """Whether it stands for one provider, and its members for the keys of that."""
+        return self.passes_on
+
 
 @attrs.frozen
 class Plan:

@@ -27,6 +27,7 @@ _WIRE_ONLY: Final = (
     "api_key",
     "dialect",
     "api_version",
+    "structured_output",
     "headers",
     "proxy",
     "verify",
@@ -102,6 +103,8 @@ class _Resolution:
             names += ("simulation",)
         if not (kind.versioned or self.dialect(kind) in _VERSIONED_DIALECTS):
             names += ("api_version",)
+        if Capability.STRUCTURED_OUTPUT not in self.capabilities(kind):
+            names += ("structured_output",)
         if not self.does(kind, EmbedRequest):
             names += ("embedding_model",)
         if not self.does(kind, ModerateRequest):
@@ -117,8 +120,12 @@ class _Resolution:
         return None if kind.in_process else self.provider.dialect or kind.dialect
 
     def quirks(self, kind: Kind, base_url: str | None) -> Quirks:
-        quirks, version = kind.quirks_at(base_url), self.provider.api_version
-        return quirks if version is None else attrs.evolve(quirks, version=version)
+        quirks, provider = kind.quirks_at(base_url), self.provider
+        return attrs.evolve(
+            quirks,
+            version=quirks.version if provider.api_version is None else provider.api_version,
+            output=provider.structured_output or quirks.output,
+        )
 
     def capabilities(self, kind: Kind) -> frozenset[Capability]:
         words = self.provider.capabilities

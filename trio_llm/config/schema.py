@@ -5,7 +5,7 @@ them at once, so that one error lists every fault.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, TypeAlias, cast
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
 
 import attrs
 
@@ -100,6 +100,9 @@ class Provider:
             means the dialect's own.
         embedding_model: The model that embeds; ``None`` means the kind's own.
         moderation_model: The model that moderates; ``None`` means the kind's own.
+        structured_output: How an answer of a given shape is asked for: by the ``native``
+            JSON schema, as a forced ``tool``, or in words (``prompt``); ``None`` means
+            what the kind takes, which can depend on the schema and on tools beside it.
         enabled: Whether it is used at all.
         priority: Lower is tried first where a balancer lists no members; ties in
             declared order.
@@ -157,6 +160,11 @@ class Provider:
     )
     moderation_model: str | None = attrs.field(
         default=None, kw_only=True, metadata=rules.text(optional=True)
+    )
+    structured_output: Literal["native", "tool", "prompt"] | None = attrs.field(
+        default=None,
+        kw_only=True,
+        metadata=rules.choice(("native", "tool", "prompt"), "way to ask", optional=True),
     )
     enabled: bool = attrs.field(default=True, kw_only=True, metadata=rules.flag())
     priority: int = attrs.field(default=0, kw_only=True, metadata=rules.integer())

@@ -3,7 +3,8 @@
 Prompts are read one by one, each when there is a place for it. A prompt that has been
 read holds its place in the *window*, of twice the limit, until its outcome is taken:
 so a slow consumer slows the reading, and in ordered mode no more outcomes than that
-wait for the one before them.
+wait for the one before them. A prompt that finds every line full waits until another
+of the batch has ended.
 """
 
 import inspect
@@ -23,9 +24,10 @@ from typing import Any, Final, TypeAlias, cast
 import attrs
 import trio
 
-from trio_llm.chat import Message, Reply, Request
+from trio_llm.chat import AnyRequest, Message, Reply, Request
 from trio_llm.errors import InvalidRequestError, LLMError
 from trio_llm.operations.asking import only_failure
+from trio_llm.operations.backlog import Backlog
 from trio_llm.prompt import CallOptions, Prompt, to_request
 from trio_llm.providers.node import Node
 from trio_llm.providers.visit import Ask
@@ -42,7 +44,11 @@ _END: Final = object()
 
 @attrs.define(eq=False)
 class BatchResults:
-    """The outcomes of a batch: ``(index, reply or error)``, as they come or in order."""
+    """The outcomes of a batch: ``(index, reply or error)``, as they come or in order.
+
+    Attributes:
+        spoilt: What the prompts raised while they were closed, after the block was left.
+    """
 
     _board: Switchboard
     _node: Node
@@ -60,6 +66,9 @@ class BatchResults:
     _pending: int = attrs.field(default=0, init=False)
     _read: bool = attrs.field(default=False, init=False)
     _broken: Exception | None = attrs.field(default=None, init=False)
+    _left: bool = attrs.field(default=False, init=False)
+    spoilt: Exception | None = attrs.field(default=None, init=False)
+    _backlog: Backlog = attrs.field(factory=Backlog, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -77,7 +86,8 @@ class BatchResults:
                     broken, self._broken = self._broken, None
                     raise broken
                 raise StopAsyncIteration
-            self._news = trio.Event()
+            if self._news.is_set():  # several tasks may wait for the same news
+                self._news = trio.Event()
             await self._news.wait()
         self._window.release()
         return self._ready.popleft()
@@ -88,9 +98,15 @@ class BatchResults:
             async with _reading(self._prompts, self._board) as source:
                 await self._ask_all(source, nursery)
         except Exception as error:  # noqa: BLE001 - the user's iterable; raised by the iteration
+            if self._left:
+                self.spoilt = error
             self._broken = error
         self._read = True
         self._news.set()
+
+    def leave(self) -> None:
+        """Note that the block is being left, so that nobody iterates any more."""
+        self._left = True
 
     def end(self) -> None:
         """Give nothing more: the block has been left."""
@@ -109,24 +125,50 @@ class BatchResults:
             self._pending += 1
             try:
                 request = to_request(cast("Prompt", prompt), self._options)
-                ask = self._board.open_call(self._node, request, streaming=False)
             except LLMError as error:
-                self._places.release()
-                self._settle(index, error)
+                self._end(index, error)
+            except Exception:  # a prompt that cannot even be read, like a broken iterable
+                self._pending -= 1
+                raise
             else:
-                nursery.start_soon(self._wait, index, ask)
+                ask = await self._open(index, request)
+                if ask is not None:
+                    nursery.start_soon(self._wait, index, ask)
             index += 1
 
+    async def _open(self, index: int, request: AnyRequest) -> Ask | None:
+        """Open a call; ``None`` if it was refused, which is then its outcome."""
+        while True:
+            self._backlog.began()
+            try:
+                return self._board.open_call(self._node, request, streaming=False)
+            except LLMError as error:
+                if not await self._backlog.may_retry(error):
+                    self._end(index, error)
+                    return None
+
     async def _wait(self, index: int, ask: Ask) -> None:
+        asked: Ask | None = ask
+        while asked is not None:
+            asked = await self._conclude(index, asked)
+
+    async def _conclude(self, index: int, ask: Ask) -> Ask | None:
+        """Wait for an outcome; give the call that is made in place of one that found no room."""
         board, node = self._board, self._node
-        outcome: Reply | LLMError
         try:
             answer = await board.outcome(node, ask)
-            outcome = board.replied(ask.payload.call, node, answer)
         except LLMError as error:
-            outcome = error
-        finally:
-            self._places.release()
+            if await self._backlog.may_retry(error):
+                return await self._open(index, ask.payload.request)
+            self._end(index, error)
+        else:
+            self._backlog.ended()
+            self._end(index, board.replied(ask.payload.call, node, answer))
+        return None
+
+    def _end(self, index: int, outcome: Reply | LLMError) -> None:
+        """Free the place of a prompt that has its outcome."""
+        self._places.release()
         self._settle(index, outcome)
 
     def _settle(self, index: int, outcome: Reply | LLMError) -> None:
@@ -211,6 +253,7 @@ async def batch(
                 yield results
             except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
                 left_with = error
+            results.leave()
             nursery.cancel_scope.cancel(reason="the caller left the batch")
     except (trio.Cancelled, BaseExceptionGroup) as error:
         failure = only_failure(error) if isinstance(error, BaseExceptionGroup) else error
@@ -220,6 +263,8 @@ async def batch(
         results.end()
     if left_with is not None:
         raise left_with
+    if results.spoilt is not None:
+        raise results.spoilt
 
 
 def _invalid(message: str) -> InvalidRequestError:

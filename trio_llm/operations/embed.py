@@ -5,7 +5,7 @@ import trio
 
 from trio_llm.chat import Embeddings, EmbedRequest
 from trio_llm.errors import MalformedResponseError
-from trio_llm.operations.texts import ask_in_parts, joined
+from trio_llm.operations.texts import ask_in_parts, joined, joined_attempts
 from trio_llm.providers.node import Node
 from trio_llm.switchboard import Switchboard
 
@@ -33,11 +33,13 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
     lengths = {result.dimensions for result in results}
     if len(lengths) > 1:
         told = ", ".join(str(length) for length in sorted(lengths))
-        raise MalformedResponseError(
+        error = MalformedResponseError(
             f"the parts of one call have vectors of different lengths ({told})",
             provider=results[0].provider,
             model=results[0].model,
             phase="response",
         )
+        error.attempts = joined_attempts(results)
+        raise error
     vectors = tuple([vector for result in results for vector in result.vectors])
     return Embeddings(vectors=vectors, **joined(results, started))

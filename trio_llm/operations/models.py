@@ -27,6 +27,7 @@ from trio_llm.errors import (
 from trio_llm.ledger import PriceBook, installed_book
 from trio_llm.operations.asking import Asking
 from trio_llm.providers.node import Node
+from trio_llm.providers.status import ProviderStatus
 from trio_llm.switchboard import Switchboard
 
 _LOOK_UPS: Final = 64
@@ -84,8 +85,8 @@ async def list_models(board: Switchboard, nodes: Sequence[Node], place: str) -> 
         outcome = asking.outcomes[index]
         if isinstance(outcome, ModelList):
             models += [attrs.evolve(model, provider=node.name) for model in outcome.models]
-        elif isinstance(outcome, ProviderUnavailableError) and outcome.code == "unsuitable":
-            named = node.status().model
+        elif _has_no_list(outcome):
+            named = _provider(board, node).model
             models += [] if named is None else [ModelInfo(id=named, provider=node.name)]
         elif isinstance(outcome, LLMError):
             errors[node.name] = outcome
@@ -95,8 +96,22 @@ async def list_models(board: Switchboard, nodes: Sequence[Node], place: str) -> 
         raise AllProvidersFailed(
             f"no provider of {place!r} gave its models", tuple(errors.values()), place
         )
-    kinds = {node.name: node.status().kind for node in nodes}
+    kinds = {node.name: _provider(board, node).kind for node in nodes}
     return ModelCatalogue(models=await completed(models, kinds), errors=errors)
+
+
+def _has_no_list(outcome: object) -> bool:
+    causes = outcome.errors if isinstance(outcome, AllProvidersFailed) else (outcome,)
+    return all(
+        isinstance(cause, ProviderUnavailableError) and cause.code == "unsuitable"
+        for cause in causes
+    )
+
+
+def _provider(board: Switchboard, node: Node) -> ProviderStatus:
+    """Give the status of a provider; for one with several keys, that of the first."""
+    status = node.status()
+    return _provider(board, board.nodes[status.members[0]]) if status.members else status
 
 
 async def completed(models: Sequence[ModelInfo], kinds: Mapping[str, str]) -> tuple[ModelInfo, ...]:

@@ -15,7 +15,6 @@ import attrs
 DEEPEST: Final = 256
 """How many containers may stand in each other."""
 
-_SPACE: Final = " \t\n\r"
 _RUN: Final = re.compile(r'[^"\\]+')
 _WORD: Final = re.compile(r'[^\s,:"\[\]{}]+')
 _BLANK: Final = re.compile(r"[ \t\n\r]+")

@@ -17,13 +17,13 @@ from trio_llm.chat import (
     TextDelta,
 )
 from trio_llm.chat.typed import UnfitValueError, read_value, schema_of
-from trio_llm.errors import StructuredOutputError
+from trio_llm.errors import LLMError, StructuredOutputError
 from trio_llm.operations.json_text import json_in
 from trio_llm.operations.partial import PartialJson
 from trio_llm.streaming import ReplyStream
 
 if TYPE_CHECKING:
-    from trio_llm.endpoint import Endpoint
+    from trio_llm.endpoint.asking import Asking
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ _VALUE = "value"
 
 
 async def generate_as(
-    endpoint: "Endpoint",
+    endpoint: "Asking",
     cls: type[T],
     request: Request,
     *,
@@ -50,9 +50,13 @@ async def generate_as(
         if error.reason != "invalid":
             raise
         faults = error.faults
-    second = await endpoint.generate(
-        attrs.evolve(request, messages=(*request.messages, *_repair(first, faults)))
-    )
+    try:
+        second = await endpoint.generate(
+            attrs.evolve(request, messages=(*request.messages, *_repair(first, faults)))
+        )
+    except LLMError as error:
+        error.attempts = (*first.attempts, *error.attempts)
+        raise
     if on_reply is not None:
         on_reply(second)
     try:
@@ -64,7 +68,7 @@ async def generate_as(
 
 @asynccontextmanager
 async def stream_as(
-    endpoint: "Endpoint", cls: type[T], request: Request
+    endpoint: "Asking", cls: type[T], request: Request
 ) -> AsyncGenerator["PartialStream[T]", None]:
     """Ask for a value of a type, and take it as it is written; see `Endpoint.stream_as`."""
     shape = shape_of(cls, request.output)

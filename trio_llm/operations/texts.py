@@ -49,7 +49,8 @@ async def ask_in_parts(
 ) -> list[OperationResult]:
     """Ask in as many requests as the limits need; give the results in the order of the texts.
 
-    The first failure cancels the requests that are left.
+    The first failure cancels the requests that are left. Of those that fail in the same
+    instant, the one with the earliest texts is raised.
 
     Raises:
         LLMError: One request failed; `attempts` are those of all of them.
@@ -65,14 +66,16 @@ async def ask_in_parts(
     ordered = [asking.outcomes[index] for index in sorted(asking.outcomes)]
     for outcome in ordered:
         if isinstance(outcome, LLMError):
-            outcome.attempts = joined_attempts(ordered)
+            outcome.attempts = tuple(
+                [attempt for index in sorted(asking.attempts) for attempt in asking.attempts[index]]
+            )
             raise outcome
     return [outcome for outcome in ordered if isinstance(outcome, OperationResult)]
 
 
-def joined_attempts(outcomes: Sequence[OperationResult | LLMError]) -> tuple[Attempt, ...]:
+def joined_attempts(results: Sequence[OperationResult]) -> tuple[Attempt, ...]:
     """Give the attempts of several calls, in order."""
-    return tuple([attempt for outcome in outcomes for attempt in outcome.attempts])
+    return tuple([attempt for result in results for attempt in result.attempts])
 
 
 def joined_usage(results: Sequence[OperationResult]) -> Usage | None:

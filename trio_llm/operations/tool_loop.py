@@ -1,5 +1,6 @@
 """The tool loop: ask, run what the model calls, tell it the results, until it answers."""
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -7,12 +8,28 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import attrs
 import trio
 
-from trio_llm.chat import Attempt, Message, Reply, Request, Tool, ToolCall, ToolResult, Usage
+from trio_llm.chat import (
+    Attempt,
+    Message,
+    Part,
+    Reply,
+    Request,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from trio_llm.chat.typed import UnfitValueError, to_text
-from trio_llm.errors import InvalidRequestError, ToolCallError, ToolRoundsExceededError
+from trio_llm.errors import (
+    InvalidRequestError,
+    LLMError,
+    ToolCallError,
+    ToolRoundsExceededError,
+)
+from trio_llm.operations.asking import after_this_instant, only_failure
 
 if TYPE_CHECKING:
-    from trio_llm.endpoint import Endpoint
+    from trio_llm.endpoint.asking import Asking
 
 ToolErrors: TypeAlias = Literal["tell", "raise"]
 
@@ -63,7 +80,7 @@ class ToolRun:
 
 
 async def run_tools(
-    endpoint: "Endpoint",
+    endpoint: "Asking",
     request: Request,
     *,
     max_rounds: int = 10,
@@ -80,7 +97,11 @@ async def run_tools(
     turn = _Turn(tools, on_error, max_concurrency)
     history = _History(list(request.messages), on_message)
     for number in range(1, max_rounds + 1):
-        reply = await endpoint.generate(attrs.evolve(request, messages=history.messages))
+        try:
+            reply = await endpoint.generate(attrs.evolve(request, messages=history.messages))
+        except LLMError as failure:
+            failure.attempts = (*history.attempts, *failure.attempts)
+            raise
         history.replied(reply)
         if not reply.tool_calls:
             history.add(reply.message)
@@ -95,8 +116,9 @@ async def run_tools(
             )
             error.attempts = tuple(history.attempts)
             raise error
-        history.add(reply.message)
-        outcomes = await turn.run(number, reply.tool_calls)
+        message = _told_apart(reply.message)
+        history.add(message)
+        outcomes = await turn.run(number, message.tool_calls)
         history.calls += outcomes
         history.add(Message("tool", [outcome.result for outcome in outcomes]))
         if request.tool_choice not in (None, "auto", "none"):
@@ -145,26 +167,38 @@ class _Turn:
     max_concurrency: int
 
     async def run(self, number: int, calls: Sequence[ToolCall]) -> list[ToolOutcome]:
-        """Run them; give the outcomes in the order of the calls."""
+        """Run them; give the outcomes in the order of the calls.
+
+        The first error that is to be raised cancels the others, once everything that
+        happens in the same instant is known, and no further tool begins.
+        """
         places = trio.CapacityLimiter(self.max_concurrency)
-        outcomes: list[ToolOutcome | None] = [None] * len(calls)
-        errors: list[Exception] = []
+        outcomes: dict[int, ToolOutcome] = {}
+        failed = False
 
         async def run_one(index: int, nursery: trio.Nursery) -> None:
+            nonlocal failed
             async with places:
+                if failed:
+                    return
                 outcome = outcomes[index] = await self._outcome(number, calls[index])
-            if outcome.error is not None and self.on_error == "raise":
-                errors.append(outcome.error)
-                nursery.cancel_scope.cancel("another tool of the same turn failed")
+                if outcome.error is not None and self.on_error == "raise" and not failed:
+                    failed = True
+                    nursery.cancel_scope.deadline = after_this_instant(0)
 
-        async with trio.open_nursery() as nursery:
-            for index in range(len(calls)):
-                nursery.start_soon(run_one, index, nursery)
+        try:
+            async with trio.open_nursery() as nursery:
+                for index in range(len(calls)):
+                    nursery.start_soon(run_one, index, nursery)
+        except BaseExceptionGroup as group:
+            raise only_failure(group) from None
+        ordered = [outcomes[index] for index in sorted(outcomes)]
+        errors = [outcome.error for outcome in ordered if outcome.error is not None]
+        if not failed:
+            return ordered
         if len(errors) == 1:
             raise errors[0]
-        if errors:
-            raise ExceptionGroup("several tools failed", errors)
-        return [outcome for outcome in outcomes if outcome is not None]
+        raise ExceptionGroup("several tools failed", errors)
 
     async def _outcome(self, number: int, call: ToolCall) -> ToolOutcome:
         started = trio.current_time()
@@ -185,7 +219,8 @@ class _Turn:
         if not call.is_valid:
             raise ToolCallError(f"the arguments of {call.name} are no JSON object", call=call)
         try:
-            result = tool.function(call.arguments)
+            # A copy: the conversation keeps what the model wrote, whatever a tool does.
+            result = tool.function(copy.deepcopy(dict(call.arguments)))
         except UnfitValueError as unfit:
             raise ToolCallError(
                 f"the arguments of {call.name} do not fit", call=call, faults=unfit.faults
@@ -193,6 +228,30 @@ class _Turn:
         if inspect.isawaitable(result):
             result = await result
         return to_text(result)
+
+
+def _told_apart(message: Message) -> Message:
+    """Give each call of a turn an id of its own, where a model has used one twice.
+
+    The results could not be told apart otherwise, and most providers refuse them.
+    """
+    calls = message.tool_calls
+    used = {call.id for call in calls}
+    if len(used) == len(calls):
+        return message
+    met: set[str] = set()
+    content: list[Part] = []
+    for part in message.content:
+        if isinstance(part, ToolCall):
+            call_id, number = part.id, 1
+            while call_id in met or (number > 1 and call_id in used):
+                number += 1
+                call_id = f"{part.id}_{number}"
+            met.add(call_id)
+            content.append(attrs.evolve(part, id=call_id))
+        else:
+            content.append(part)
+    return attrs.evolve(message, content=content)
 
 
 def _said(error: Exception) -> str:

@@ -315,7 +315,7 @@ class ProviderActor:
         started: float,
     ) -> None:
         now = trio.current_time()
-        if not (isinstance(result, TokenCount) and not result.exact):
+        if type(result) is not TokenCount or result.exact:
             self._cooldown.succeeded(now)  # an estimate says nothing of the provider's health
         ask.payload.attempted(
             number=number,

@@ -4,9 +4,9 @@ A backend knows how to turn a request into a completion. Everything around it
 (places, cooldown, retries, records, cancellation) is the actor's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -69,8 +69,8 @@ class Backend(Protocol):
         """Open what one life of the actor needs."""
         ...
 
-    async def answer(self, work: Work, /) -> AnyResult:
-        """Do one exchange.
+    def answer(self, work: Work, /) -> Coroutine[Any, Any, AnyResult]:
+        """Do one exchange; most often an ``async def``.
 
         Raises:
             ProviderError: It gave no usable answer.

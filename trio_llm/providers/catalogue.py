@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from trio_llm.chat import Capability
 from trio_llm.providers.kind import CONVERSATION as CONVERSATION
 from trio_llm.providers.kind import DocumentedLimits as DocumentedLimits
@@ -40,16 +42,18 @@ _CLOUD: Final = (
         quirks=presets.OPENAI,
         limits=_OPENAI_LIMITS,
     ),
-    # Responses take neither stop strings nor sound. What else OpenAI does, the kind
-    # above does.
+    # Responses take neither stop strings nor sound; all else is as above.
     Kind(
         "openai_responses",
         dialect="openai_responses",
         base_url="https://api.openai.com/v1",
         key_variables=("OPENAI_API_KEY",),
         default_model="gpt-4o-mini",
-        capabilities=CONVERSATION | _FILES,
+        capabilities=CONVERSATION | _EMBEDDING | _MODERATION | _FILES,
+        embedding_model="text-embedding-3-small",
+        moderation_model="omni-moderation-latest",
         quirks=presets.OPENAI,
+        limits=attrs.evolve(_OPENAI_LIMITS, stop=None),
         from_environment=False,
     ),
     Kind(
@@ -60,6 +64,7 @@ _CLOUD: Final = (
         default_model="claude-haiku-4-5",
         capabilities=CONVERSATION | _FILES,
         versioned=True,
+        quirks=presets.ANTHROPIC,
     ),
     # ai.google.dev/api/embeddings: 100 texts in a batch; .../api/generate-content: 5
     # stop strings.
@@ -74,6 +79,7 @@ _CLOUD: Final = (
             "openai_chat": "https://generativelanguage.googleapis.com/v1beta/openai",
         },
         embedding_model="gemini-embedding-001",
+        quirks=presets.GEMINI,
         limits=DocumentedLimits(embed_texts=100, stop=5),
     ),
     # docs.cohere.com/reference/embed: 96 texts; .../reference/chat: 5 stop strings.
@@ -86,6 +92,7 @@ _CLOUD: Final = (
         capabilities=CONVERSATION | _EMBEDDING,
         dialect_urls={"openai_chat": "https://api.cohere.com/compatibility/v1"},
         embedding_model="embed-v4.0",
+        quirks=presets.COHERE,
         limits=DocumentedLimits(embed_texts=96, stop=5),
     ),
     Kind(
@@ -111,6 +118,7 @@ _CLOUD: Final = (
         quirks=presets.AZURE,
         path_quirks={"/openai/deployments/": presets.AZURE_DEPLOYMENT},
         limits=DocumentedLimits(embed_texts=2048, stop=4),
+        unlisted="/openai/deployments/",
         versioned=True,
     ),
     # console.groq.com/docs/api-reference: 4 stop strings.
@@ -171,14 +179,22 @@ _CLOUD: Final = (
         embedding_model="nomic-ai/nomic-embed-text-v1.5",
         quirks=presets.FIREWORKS,
     ),
+    # Chat completions were supported until 27 September 2026 (docs.perplexity.ai); what
+    # came after takes Responses, and searches the web only with a tool ``web_search`` in
+    # ``extra``. The list of models is under /v1 alone. Of its SDK (perplexityai 0.46):
+    # 512 texts, all inputs together 120,000 tokens.
     Kind(
         "perplexity",
-        base_url="https://api.perplexity.ai",
+        dialect="openai_responses",
+        base_url="https://api.perplexity.ai/v1",
         key_variables=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
-        default_model="sonar",
-        capabilities=CONVERSATION - {Capability.TOOLS},
-        dialect_urls={"openai_responses": "https://api.perplexity.ai/v1"},
+        default_model="perplexity/sonar",
+        capabilities=CONVERSATION | _EMBEDDING | _FILES,
+        dialect_urls={"openai_chat": "https://api.perplexity.ai"},
+        embedding_model="pplx-embed-v1-0.6b",
         quirks=presets.PERPLEXITY,
+        limits=DocumentedLimits(embed_texts=512, embed_tokens=120_000),
+        unlisted=r"perplexity\.ai$",
     ),
     Kind(
         "nvidia",
@@ -208,7 +224,8 @@ _CLOUD: Final = (
         limits=DocumentedLimits(embed_texts=32),
     ),
     # developers.cloudflare.com/workers-ai, the schemas of its embedding models: 100
-    # texts.
+    # texts; .../configuration/open-ai-compatibility: no list of models, which the
+    # interface of its own has.
     Kind(
         "cloudflare",
         base_url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
@@ -222,7 +239,10 @@ _CLOUD: Final = (
         embedding_model="@cf/baai/bge-m3",
         quirks=presets.CLOUDFLARE,
         limits=DocumentedLimits(embed_texts=100),
+        unlisted="/(workers-)?ai/v1$",
     ),
+    # docs.aws.amazon.com/bedrock, "Get list of models": OpenAI's list is at
+    # bedrock-mantle only.
     Kind(
         "bedrock",
         base_url="https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
@@ -231,6 +251,7 @@ _CLOUD: Final = (
         capabilities=_TEXT_ONLY,
         url_parts={"region": UrlPart(("AWS_REGION", "AWS_DEFAULT_REGION"), "us-east-1")},
         quirks=presets.BEDROCK,
+        unlisted=r"amazonaws\.com/openai/v1$",
     ),
 )
 

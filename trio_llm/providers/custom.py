@@ -88,7 +88,7 @@ class CustomBackend:
     async def answer(self, work: Work) -> AnyResult:
         """Ask the object."""
         request = work.request
-        if isinstance(request, Operation):
+        if not isinstance(request, Request):
             return await operate(self._provider, request, work.model)
         if request.model is None and self.model is not None:
             request = attrs.evolve(request, model=self.model)

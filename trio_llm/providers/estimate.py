@@ -202,7 +202,7 @@ class EstimatingBackend:
     async def answer(self, work: Work) -> AnyResult:
         """Do one exchange, and learn from it; or count."""
         request = work.request
-        if isinstance(request, CountRequest):
+        if type(request) is CountRequest:
             return await self._count(work, request.request)
         result = await self._backend.answer(work)
         if type(result) is Completion:

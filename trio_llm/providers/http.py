@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import overload
+from urllib.parse import urlsplit
 
 import attrs
 import trio
@@ -31,6 +32,7 @@ from trio_llm.wire import DIALECTS, PLAIN, Outgoing, ProgressDecoder, Quirks, St
 
 # Servers without keys are given words such as "none", which an error may well use.
 _LEAST_SECRET = 8
+_REDACTED = "[redacted]"
 
 PULL_SILENCE = 600.0
 """Seconds that a server may be silent while it fetches a model, as when it checks many
@@ -45,6 +47,8 @@ class Remote:
         name: The provider's name.
         dialect: The name of its wire format.
         base_url: Its address, without a slash at the end.
+        usual_url: Where its kind is when nobody says otherwise; empty for a kind that
+            is nowhere.
         key: Its key, or an async callable that gives one, asked before each attempt.
         limits: How long an exchange may take, and before it the giving of the key.
         headers: Further headers for every request.
@@ -66,6 +70,20 @@ class Remote:
     close_deadline: float
     quirks: Quirks = PLAIN
     operations: frozenset[type[Operation]] = frozenset()
+    usual_url: str = ""
+
+    @property
+    def root(self) -> str:
+        """Where a path begins that is not under the base URL.
+
+        At the kind's own server it is the server's root. Behind another address it is
+        the base URL without the path that the kind's own has, so that a gateway's
+        prefix stays: ``https://gateway/hf/v1`` gives ``https://gateway/hf``.
+        """
+        usual, base = urlsplit(self.usual_url), urlsplit(self.base_url)
+        if base.netloc == usual.netloc:
+            return f"{base.scheme}://{base.netloc}"
+        return self.base_url.removesuffix(usual.path.rstrip("/"))
 
 
 class HttpBackend:
@@ -90,7 +108,7 @@ class HttpBackend:
         self._connections: Connections
         self._dialect = DIALECTS[remote.dialect].adapted(remote.quirks)
         self._origin = Origin.of(remote.dialect, remote.base_url)
-        self._root = "/".join(remote.base_url.split("/", 3)[:3])
+        self._root = remote.root
         limits = remote.limits
         self._pulling = attrs.evolve(
             limits,
@@ -264,6 +282,16 @@ def _conceal(secret: str, error: ProviderError) -> None:
         return
     for name in ("message", "code", "request_id"):
         text = getattr(error, name)
-        if text and secret in text:
-            setattr(error, name, text.replace(secret, "[redacted]"))
+        if text:
+            setattr(error, name, _without(secret, text))
     error.args = (error.message, *error.args[1:])
+
+
+def _without(secret: str, text: str) -> str:
+    text = text.replace(secret, _REDACTED)
+    # A long text was cut, perhaps in the middle of the key.
+    kept = text.removesuffix("...")
+    for length in range(min(len(secret) - 1, len(kept)), _LEAST_SECRET - 1, -1):
+        if kept.endswith(secret[:length]):
+            return kept[:-length] + _REDACTED + text[len(kept) :]
+    return text

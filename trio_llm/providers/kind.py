@@ -82,6 +82,8 @@ class Kind:
         quirks: In what it differs from its dialect.
         path_quirks: In what it differs instead where its base URL contains a string.
         limits: What its documentation says that it takes.
+        unlisted: A pattern found in those of its base URLs under which there is no list
+            of models; ``None`` means that there always is one.
         versioned: Whether it reads a version of its interface, in any dialect.
         from_environment: Whether a set key is enough to use it when there is no
             configuration; not so where another kind has the same key.
@@ -102,6 +104,7 @@ class Kind:
     quirks: Quirks = PLAIN
     path_quirks: Mapping[str, Quirks] = attrs.field(factory=dict[str, Quirks])
     limits: DocumentedLimits = DocumentedLimits()
+    unlisted: str | None = None
     versioned: bool = False
     from_environment: bool = True
 
@@ -126,6 +129,10 @@ class Kind:
             if base_url is not None and part in base_url:
                 return quirks
         return self.quirks
+
+    def lists_models(self, base_url: str | None) -> bool:
+        """Whether there is a list of models under an address."""
+        return self.unlisted is None or re.search(self.unlisted, base_url or "") is None
 
     def url_in(self, dialect: str | None) -> str | None:
         """Give the base URL for a dialect, its parts not filled in."""

@@ -10,6 +10,7 @@ from trio_llm.chat import (
     Capability,
     EmbedRequest,
     Operation,
+    Request,
     model_family,
 )
 from trio_llm.errors import InvalidRequestError
@@ -86,7 +87,7 @@ class ProviderLimits:
 
     def unsuitable(self, request: AnyRequest) -> Refusal | None:
         """Say why it cannot serve a request at all, if it cannot."""
-        if isinstance(request, Operation):
+        if not isinstance(request, Request):
             return self._unable(request)
         if self.capabilities is not None:
             missing = sorted(need.value for need in request.needs - self.capabilities)
@@ -109,13 +110,9 @@ class ProviderLimits:
                 )
         return None
 
-    def model_for(self, request: AnyRequest) -> str | None:
-        """Give the model that answers a request."""
-        if request.model:
-            return request.model
-        if isinstance(request, Operation):
-            return self.operation_models.get(type(request), self.model)
-        return self.model
+    def model_for(self, operation: Operation) -> str | None:
+        """Give the model that does an operation."""
+        return operation.model or self.operation_models.get(type(operation), self.model)
 
     def embedding_family(self, request: EmbedRequest) -> str | None:
         """Give the family of the vectors that it would give; ``None`` if it gives none."""
@@ -136,8 +133,8 @@ class ProviderLimits:
         Raises:
             InvalidRequestError: No model is named anywhere.
         """
-        model = self.model_for(request) or ""
-        if isinstance(request, Operation):
+        if not isinstance(request, Request):
+            model = self.model_for(request) or ""
             if request.needs_model and not model:
                 raise InvalidRequestError(
                     f"no model is named for {request.what}: name one in the call or in the "
@@ -145,6 +142,7 @@ class ProviderLimits:
                     provider=provider,
                 )
             return request, model
+        model = request.model or self.model or ""
         if not model:
             raise InvalidRequestError(
                 "no model is named: set `model` in the configuration or in the call",

@@ -44,7 +44,10 @@ class Node(Protocol):
         ...
 
     def providers(self) -> "tuple[Node, ...]":
-        """Give itself, or the providers below it, in declared order; one may come twice."""
+        """Give itself, or the providers below it, in declared order; one may come twice.
+
+        What stands for a provider with several keys gives itself.
+        """
         ...
 
     def refusal(self, request: AnyRequest, /) -> Refusal | None:

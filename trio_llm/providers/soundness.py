@@ -27,6 +27,7 @@ from trio_llm.chat import (
     Request,
     ShowModel,
     TokenCount,
+    Verdict,
 )
 from trio_llm.errors import ContentFilterError, MalformedResponseError
 
@@ -49,8 +50,8 @@ def demand_sound(request: AnyRequest, result: AnyResult) -> None:
     Raises:
         ContentFilterError: The provider answered with a refusal and nothing else.
         MalformedResponseError: The result is of another class than the request asks
-            for, a vector or verdict is missing, vectors differ in length, or a count
-            is negative.
+            for, a vector or verdict is missing, vectors differ in length, details
+            are not of one model, or a count is negative.
     """
     if isinstance(request, Request):
         if not isinstance(result, Completion):
@@ -65,8 +66,18 @@ def demand_sound(request: AnyRequest, result: AnyResult) -> None:
     elif isinstance(request, ModerateRequest) and isinstance(result, Moderation):
         if len(result.verdicts) != len(request.texts):
             raise _malformed(f"{len(result.verdicts)} verdicts came for {len(request.texts)} texts")
+        _check_verdicts(result.verdicts)
+    elif isinstance(request, ShowModel) and isinstance(result, ModelList):
+        if len(result.models) != 1:
+            raise _malformed(f"details of {len(result.models)} models came for one")
     elif isinstance(result, TokenCount) and result.tokens < 0:
         raise _malformed(f"it counted {result.tokens} tokens")
+
+
+def _check_verdicts(verdicts: Sequence[object]) -> None:
+    for index, verdict in enumerate(verdicts):
+        if not isinstance(verdict, Verdict) or type(verdict.flagged) is not bool:
+            raise _malformed(f"verdict {index} does not say whether the text is flagged")
 
 
 def _check_vectors(request: EmbedRequest, vectors: Sequence[Sequence[float]]) -> None:

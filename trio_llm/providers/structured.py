@@ -1,14 +1,15 @@
 """Answers of a given shape, at providers that have no means of their own for it.
 
-Where there is no native JSON schema, the shape is asked for as a tool that the
-model must call, whose arguments are then the answer; or in words. To everything
-above, the answer is text in either case.
+Where there is no native JSON schema, or it does not take this one, the shape is asked
+for as a tool that the model must call, whose arguments are then the answer; or in
+words. To everything above, the answer is text in either case.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
@@ -29,8 +30,36 @@ from trio_llm.chat import (
     ToolCallDelta,
 )
 from trio_llm.providers.backend import Backend, Sink, Work
+from trio_llm.providers.closed_schema import is_closed
 
 OutputMode: TypeAlias = Literal["native", "tool", "prompt"]
+
+_NOT_REASONING = (None, "none", "disabled")
+
+
+@attrs.frozen
+class NativeLimits:
+    """Which shapes a provider's own means do not take.
+
+    Args:
+        excludes_tools: A pattern of the models that take none beside tools.
+        closed: Whether only closed schemas are taken; another is asked for by a
+            forced tool, whose parameters may be any schema.
+    """
+
+    excludes_tools: str | None = None
+    closed: bool = attrs.field(default=False, kw_only=True)
+
+    def mode(self, model: str, request: Request, output: OutputSchema) -> OutputMode:
+        """Tell how a model of a provider that has means of its own is asked."""
+        beside_tools = request.tools and request.tool_choice != "none"
+        if beside_tools and self.excludes_tools and re.search(self.excludes_tools, model):
+            return "prompt"
+        return "tool" if self.closed and not is_closed(output.schema) else "native"
+
+
+NO_LIMITS: Final = NativeLimits()
+"""Whatever is asked for is taken."""
 
 
 @attrs.frozen
@@ -38,13 +67,17 @@ class StructuredBackend:
     """Asks a backend for a shape by a forced tool, or in words.
 
     Args:
-        backend: The backend, which ignores `Request.output`.
-        mode: ``tool`` or ``prompt``; a request with tools of its own is asked in
-            words, since a forced tool would keep the model from them.
+        backend: The backend.
+        mode: How it is asked: ``native`` leaves the shape to the backend within
+            `limits`. In place of a forced tool, words are taken for a request with
+            tools of its own, from which a forced one would keep the model, and for
+            one that asks to reason, beside which some providers refuse to force.
+        limits: What its native means do not take.
     """
 
     _backend: Backend
-    _mode: Literal["tool", "prompt"]
+    _mode: OutputMode
+    _limits: NativeLimits = NO_LIMITS
 
     @property
     def operations(self) -> frozenset[type[Operation]]:
@@ -55,21 +88,24 @@ class StructuredBackend:
         """Open what the backend needs."""
         return self._backend.resources()
 
-    async def answer(self, work: Work) -> AnyResult:
-        """Do one exchange."""
+    def answer(self, work: Work) -> Coroutine[Any, Any, AnyResult]:
+        """Do one exchange; one that needs nothing of this costs no coroutine of its own."""
         request = work.request
-        if isinstance(request, Operation) or request.output is None:
-            return await self._backend.answer(work)
-        if self._mode == "tool" and not request.tools:
-            return await self._by_tool(work, request, request.output)
-        return await self._backend.answer(
-            attrs.evolve(work, request=_in_words(request, request.output))
-        )
+        if not isinstance(request, Request) or request.output is None:
+            return self._backend.answer(work)
+        mode = self._mode
+        if mode == "native":
+            mode = self._limits.mode(work.model, request, request.output)
+            if mode == "native":
+                return self._backend.answer(work)
+        if mode == "tool" and not request.tools and request.reasoning in _NOT_REASONING:
+            return self._by_tool(work, request, request.output)
+        return self._backend.answer(attrs.evolve(work, request=_in_words(request, request.output)))
 
     async def _by_tool(self, work: Work, request: Request, output: OutputSchema) -> AnyResult:
         tool = Tool(output.name, output.description, output.schema)
         asked = attrs.evolve(request, output=None, tools=(tool,), tool_choice=tool.name)
-        sink = None if work.sink is None else _AnswerSink(work.sink)
+        sink = None if work.sink is None else _AnswerSink(work.sink, output.name)
         result = await self._backend.answer(attrs.evolve(work, request=asked, sink=sink))
         if isinstance(result, Completion):
             result = _as_answer(result, output.name)
@@ -116,13 +152,16 @@ def _written(call: ToolCall) -> str:
 
 @attrs.define(eq=False)
 class _AnswerSink:
-    """Turns the arguments of the first call into text, as they come.
+    """Turns the arguments of the first call of the tool into text, as they come.
 
     Text that the model writes itself is kept back: it is the answer only when no call
-    comes.
+    comes. Calls of tools that there are not are no answer.
     """
 
     _sink: Sink
+    _name: str
+    _names: dict[int, str] = attrs.field(factory=dict[int, str], init=False)
+    _nameless: dict[int, str] = attrs.field(factory=dict[int, str], init=False)
     _index: int | None = attrs.field(default=None, init=False)
     _given: bool = attrs.field(default=False, init=False)
 
@@ -137,12 +176,25 @@ class _AnswerSink:
             return None
         if not isinstance(delta, ToolCallDelta):
             return delta
+        arguments = delta.arguments
         if self._index is None:
-            self._index = delta.index
-        if delta.index != self._index or not delta.arguments:
+            arguments = self._named(delta)
+        if delta.index != self._index or not arguments:
             return None
         self._given = True
-        return TextDelta(delta.arguments)
+        return TextDelta(arguments)
+
+    def _named(self, delta: ToolCallDelta) -> str:
+        """Find the call that counts; give its arguments, those before its name too."""
+        index = delta.index
+        if delta.name:
+            self._names.setdefault(index, delta.name)
+        arguments = self._nameless.pop(index, "") + delta.arguments
+        if index not in self._names:
+            self._nameless[index] = arguments
+        elif self._names[index] == self._name:
+            self._index = index
+        return arguments
 
     async def close(self, completion: Completion) -> None:
         """Give the answer, if it has not come in pieces."""

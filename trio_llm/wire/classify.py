@@ -5,7 +5,12 @@ from typing import Any
 
 import attrs
 
-from trio_llm.errors import MalformedResponseError, ProviderError
+from trio_llm.errors import (
+    InvalidRequestError,
+    MalformedResponseError,
+    ProviderError,
+    RateLimitError,
+)
 from trio_llm.wire.fault import Fault, fault_of, read_fault
 from trio_llm.wire.redact import presentable
 from trio_llm.wire.rules import RULES
@@ -63,7 +68,16 @@ _STATUS_OF_CODE = {
 
 _GENERAL = ("invalid_request_error", "invalid_request")
 
-_STATUS_OF_PHRASE = {"not found": 404, "does not support": 400, "unauthorized": 401}
+_STATUS_OF_PHRASE = {
+    "not found": 404,
+    "does not support": 400,
+    "unauthorized": 401,
+    "rate limit": 429,
+    "too many requests": 429,
+}
+
+_GUESSES: Mapping[int, type[ProviderError]] = {429: RateLimitError, 400: InvalidRequestError}
+"""Statuses under which codes and phrases are known, each with what it is without any."""
 
 _REQUEST_ID_HEADERS = (
     "x-request-id",
@@ -125,8 +139,12 @@ def classify_frame(frame: Any, *, phase: str) -> ProviderError:
         # OpenAI calls nearly every error an invalid request, and tells more beside it.
         known.sort(key=_GENERAL.__contains__)
         words = fault.message.lower()
+        # What the rows know under some status says more than a general word.
+        guessed = [
+            number for number, plain in _GUESSES.items() if _find(number, fault) is not plain
+        ]
         spoken = [number for phrase, number in _STATUS_OF_PHRASE.items() if phrase in words]
-        status = _STATUS_OF_CODE[known[0]] if known else next(iter(spoken), 500)
+        status = _STATUS_OF_CODE[known[0]] if known else next(iter((*guessed, *spoken)), 500)
     return _find(status, fault)(
         presentable(fault.message) or "the provider gave no reason",
         status=fault.status,

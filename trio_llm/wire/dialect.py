@@ -25,7 +25,8 @@ class Outgoing:
         headers: Headers of the dialect itself (a version, for example); content
             type and authentication are not among them.
         method: The HTTP method.
-        from_root: Whether `path` starts at the server's root, not at the base URL.
+        from_root: Whether `path` starts where the kind's own path does (``/v1``), not
+            at the end of the base URL.
     """
 
     path: str

@@ -16,7 +16,7 @@ _NO_LABELS: Final = frozenset({"user", "metadata"})
 
 # The reference at platform.openai.com. A message with a field of another provider's
 # is refused; vectors as base64 are about a third of the size.
-OPENAI: Final = Quirks(encoding="base64", replays=_NOTHING)
+OPENAI: Final = Quirks(encoding="base64", replays=_NOTHING, pairs_calls=True)
 
 # learn.microsoft.com, "Azure OpenAI v1 API": ``{resource}/openai/v1`` needs no
 # version; the key goes bare into a header of its own. A deployment has any name, so
@@ -26,6 +26,7 @@ AZURE: Final = Quirks(
     max_tokens_field="max_completion_tokens",
     encoding="base64",
     replays=_NOTHING,
+    pairs_calls=True,
 )
 
 # The same, for ``{resource}/openai/deployments/{name}``: 2024-10-21 is the last
@@ -36,7 +37,19 @@ AZURE_DEPLOYMENT: Final = Quirks(
     max_tokens_field="max_completion_tokens",
     encoding="base64",
     replays=_NOTHING,
+    pairs_calls=True,
 )
+
+# platform.claude.com/docs/en/build-with-claude/structured-outputs: a schema with
+# anything but the listed keywords is refused.
+ANTHROPIC: Final = Quirks(output_closed=True)
+
+# Models before version 3 refuse the two together: "Function calling with a response
+# mime type: 'application/json' is unsupported" (googleapis/python-genai, issue 867).
+GEMINI: Final = Quirks(output_excludes_tools=r"gemini-[12](?!\d)")
+
+# docs.cohere.com/reference/chat: no ``response_format`` beside ``tools``.
+COHERE: Final = Quirks(output_excludes_tools=".*")
 
 # docs.mistral.ai and the types of its SDK (mistralai 3.7): extra fields are refused
 # with 422, usage comes in every stream unasked (recorded), identifiers of calls are
@@ -49,6 +62,7 @@ MISTRAL: Final = Quirks(
     unsupported=frozenset({"user"}),
     call_id_length=9,
     reply_after_results=True,
+    pairs_calls=True,
     dimensions_field="output_dimension",
     replays=_NOTHING,
 )
@@ -69,6 +83,7 @@ DEEPSEEK: Final = Quirks(
     output="prompt",
     unsupported=_NO_LABELS,
     replays=frozenset({"reasoning_content"}),
+    pairs_calls=True,
     lists_only=True,
 )
 
@@ -90,12 +105,14 @@ FIREWORKS: Final = Quirks(
 )
 
 # docs.perplexity.ai: no seed; usage comes in every chunk unasked, and vectors come as
-# signed bytes (both recorded).
+# signed bytes (both recorded). The request of its SDK (perplexityai 0.46) for Responses
+# has neither ``include`` nor ``parallel_tool_calls``, and a form of its own for schemas.
 PERPLEXITY: Final = Quirks(
     max_tokens_field="max_tokens",
     seed_field=None,
     stream_options=False,
-    unsupported=_NO_LABELS,
+    unsupported=_NO_LABELS | {"include", "parallel_tool_calls"},
+    output="prompt",
     encoding="base64_int8",
     replays=_NOTHING,
     lists_only=True,

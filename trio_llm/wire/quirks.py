@@ -31,6 +31,10 @@ class Quirks:
         plain_content: Whether content must be a string and not a list of parts.
         output: How an answer of a given shape is asked for: ``native`` JSON schema,
             a forced ``tool``, or in words (``prompt``).
+        output_excludes_tools: A pattern of the models that take no native schema beside
+            tools, so that they are asked in words; ``None`` means that all take both.
+        output_closed: Whether a native schema must be closed (no open objects, no
+            bounds, no recursion), so that any other is asked for by a forced tool.
         headers: Further headers of every request, as pairs.
         dimensions_field: The name of the length of vectors in a request to embed;
             ``None`` where it cannot be chosen.
@@ -42,6 +46,8 @@ class Quirks:
             conversation; others would be refused.
         reply_after_results: Whether a user's message may not follow a tool's result,
             so that a short reply is put between them.
+        pairs_calls: Whether a tool call without its result, or a result without its
+            call, is refused here since the provider refuses it; elsewhere it is sent.
         lists_only: Whether one model has no address of its own, so that it is
             looked for in the list.
     """
@@ -57,12 +63,15 @@ class Quirks:
     call_id_length: int | None = None
     plain_content: bool = False
     output: Literal["native", "tool", "prompt"] = "native"
+    output_excludes_tools: str | None = None
+    output_closed: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     dimensions_field: str | None = "dimensions"
     encoding: Literal["float", "base64", "base64_int8"] | None = None
     purposes: tuple[tuple[str, str], ...] = ()
     replays: frozenset[str] = frozenset({"reasoning_details", "extra_content", "reasoning_content"})
     reply_after_results: bool = False
+    pairs_calls: bool = False
     lists_only: bool = False
 
 

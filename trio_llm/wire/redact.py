@@ -8,7 +8,12 @@ _SECRETS = (
     re.compile(
         r"()\b(?:(?:sk|pk|rk)-[\w*.-]{4,}"
         r"|(?:hf|gsk|csk|r8|fw|pplx|xai|nvapi|tgp|dapi)[_-][\w*.-]{6,}"
-        r"|AIza[\w-]{10,}|AKIA[A-Z0-9]{8,}|eyJ[\w-]{8,}(?:\.[\w-]+)*)"
+        r"|(?:sk|gh[opsur]|github_pat|cfat|cfut)_[\w-]{6,}|dapi[0-9a-f]{16,}"
+        r"|AIza[\w-]{10,}|(?:AQ|ya29)\.[\w-]{6,}|A(?:KIA|SIA)[A-Z0-9]{8,}"
+        r"|ABSK[\w+/=]{10,}|bedrock-api-key-[\w+/=-]{6,}"
+        # Words begin so, too: only what is long and holds a figure is a key.
+        r"|co-(?=[\w-]*\d)[\w-]{16,}"
+        r"|eyJ[\w-]{8,}(?:\.[\w-]+)*)"
     ),
     # Whatever stands where a key is named.
     re.compile(

@@ -22,6 +22,7 @@ from trio_llm.errors import (
     QuotaExceededError,
     RateLimitError,
     ServerError,
+    UnsupportedError,
 )
 
 
@@ -116,6 +117,7 @@ RULES: tuple[Rule, ...] = (
             "prompt too long",
             "total length of all messages is too long",
             "input is too long",
+            "too large to process. increase the physical batch size",
             "too many tokens",
             "number of input tokens exceeds",
             "input token count",
@@ -211,6 +213,14 @@ RULES: tuple[Rule, ...] = (
     ),
     # Failed dependencies, a lock held too long, a request cancelled at their end.
     Rule(ServerError, statuses=(409, 424, 425, 499)),
+    # What llama.cpp's server says as 500: a picture or recording for a model without eyes
+    # or ears, and a call in the conversation whose arguments are no JSON.
+    Rule(
+        UnsupportedError,
+        statuses=(500,),
+        phrases=("image input is not supported", "audio input is not supported"),
+    ),
+    Rule(InvalidRequestError, statuses=(500,), phrases=("failed to parse tool call arguments",)),
     # What a server was not built or started to do, it will not do at the next try either.
     Rule(InvalidRequestError, statuses=(501,)),
     Rule(ServerError, statuses=range(500, 600)),

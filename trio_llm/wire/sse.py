@@ -82,14 +82,16 @@ class EventStream:
             msg = "an event of the stream is not UTF-8"
             raise MalformedResponseError(msg, phase="stream") from None
 
+    def _add(self, value: bytes) -> None:
+        self._size += len(value) + 1
+        if self._size > self._limit:
+            msg = f"an event of the stream is larger than {self._limit} bytes"
+            raise MalformedResponseError(msg, phase="stream")
+        self._data.append(value)
+
     def _field(self, line: bytes) -> None:
         if line.startswith(b"data:"):
-            value = line[6:] if line[5:6] == b" " else line[5:]
-            self._size += len(value) + 1
-            if self._size > self._limit:
-                msg = f"an event of the stream is larger than {self._limit} bytes"
-                raise MalformedResponseError(msg, phase="stream")
-            self._data.append(value)
+            self._add(line[6:] if line[5:6] == b" " else line[5:])
             return
         if line[0] == 0x3A:
             return
@@ -99,7 +101,7 @@ class EventStream:
         elif field == b"error":
             # Older llama.cpp servers write the error as a field of its own.
             self._name = "error"
-            self._data.append(value.strip())
+            self._add(value.strip())
         elif field not in _IGNORED and self._stray_size < _STRAY_LIMIT:
             self._stray.append(line[:_STRAY_LIMIT])
             self._stray_size += len(line)

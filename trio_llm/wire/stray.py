@@ -3,7 +3,7 @@
 from trio_llm.errors import MalformedResponseError, ProviderError
 from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.fault import fault_of
-from trio_llm.wire.values import load, looks_like_html
+from trio_llm.wire.values import as_object, load, looks_like_html
 
 
 def what_came_instead(stray: bytes) -> ProviderError:
@@ -19,6 +19,7 @@ def what_came_instead(stray: bytes) -> ProviderError:
     except ValueError:
         what = "no events" if stray else "nothing"
         return MalformedResponseError(f"the stream holds {what}", phase="stream")
-    if type(value) in (dict, list) and fault_of(value).texts:
+    # An `error` may hold no sentence; where the field is missing, one is needed.
+    if as_object(value).get("error") or (type(value) in (dict, list) and fault_of(value).texts):
         return classify_frame(value, phase="stream")
     return MalformedResponseError("the stream is one JSON value", phase="stream")

@@ -12,6 +12,8 @@ from typing import Any
 from trio_llm.errors import InvalidRequestError, MalformedResponseError
 
 _decoder = json.JSONDecoder()
+_MOST = 2**53
+"""The largest count that is believed, and that a float holds exactly."""
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -35,10 +37,10 @@ def as_name(value: Any) -> str | None:
 
 
 def as_count(value: Any) -> int:
-    """Give `value` if it is a whole number of zero or more, else zero."""
+    """Give `value` if it is a whole number of zero or more, and no absurd one, else zero."""
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if type(value) is int and value > 0 else 0
+    return value if type(value) is int and 0 < value <= _MOST else 0
 
 
 def load(text: str) -> Any:

@@ -79,7 +79,8 @@ def _vector(value: Any, index: int, unpack: Unpack) -> tuple[float, ...]:
     numbers = _decoded(value, index, unpack) if type(value) is str else _listed(value, index)
     if not numbers:
         raise _malformed(f"vector {index} is empty")
-    if not all(map(math.isfinite, numbers)):
+    # A sum that is finite has only finite terms; one that is not may have overflowed.
+    if not math.isfinite(sum(numbers)) and not all(map(math.isfinite, numbers)):
         raise _malformed(f"vector {index} holds something that is no finite number")
     return numbers
 
@@ -93,7 +94,10 @@ def _listed(value: Any, index: int) -> tuple[float, ...]:
         raise _malformed(
             f"vector {index} is one vector for each token; let the server pool them into one"
         )
-    if not set(map(type, items)) <= {float, int}:
+    kinds = set(map(type, items))
+    if kinds == {float}:
+        return tuple(items)
+    if not kinds <= {float, int}:
         raise _malformed(f"vector {index} holds something that is no number")
     try:
         return tuple(map(float, items))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import attrs
 import trio
@@ -18,6 +18,7 @@ from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.live import redrawn
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import ConfigPath, debug_of, examples
+from trio_llm.cli.reading import open_input
 from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import load_config
 from trio_llm.endpoint import CallOptions, Endpoint
@@ -29,6 +30,7 @@ EPILOG = examples(
     "trio-llm batch in.jsonl -o out.jsonl",
     "trio-llm batch in.jsonl -o out.jsonl --limit 32 --via fast",
     "trio-llm batch in.jsonl -o out.jsonl --retry-failed",
+    "jq -c '.questions[]' all.json | trio-llm batch - -o out.jsonl",
 )
 
 _MOST_COMPLAINTS: Final = 20
@@ -42,11 +44,9 @@ def batch(
         typer.Argument(
             metavar="IN",
             help='JSON Lines: each line a string, or {"prompt": ...} or {"messages": [...]}, '
-            "with id, system, model, max_tokens, temperature, ... as you like.",
+            "with id, system, model, max_tokens, temperature, ... as you like; "
+            "- reads them from standard input.",
             show_default=False,
-            exists=True,
-            dir_okay=False,
-            readable=True,
         ),
     ],
     output: Annotated[
@@ -85,18 +85,29 @@ def batch(
     line of this run failed.
     """
     terminal = Terminal()
+    if fresh and retry_failed:
+        terminal.fail("--fresh and --retry-failed exclude each other; give one of them")
+        raise typer.Exit(ExitCode.USAGE)
+    # Opened before Trio runs: a Ctrl-C must end the waiting for input.
+    try:
+        file, identity = open_input(source)
+    except OSError as error:
+        terminal.fail(f"{source} cannot be read: {error.strerror}")
+        raise typer.Exit(ExitCode.USAGE) from None
 
     async def command() -> ExitCode:
         loaded = load_config(config)
         say_if_simulated(loaded, config, terminal)
         common: CallOptions = {"model": model, "max_tokens": max_tokens}
-        with Journal(output, fresh=fresh, again=retry_failed) as journal:
-            total, done = _survey(source, journal)
-            async with open_runtime(loaded) as runtime:
-                endpoint = runtime if via is None else runtime.provider(via)
-                kinds = {status.name: status.kind for status in runtime.status()}
+        # The output is touched last: nothing that is wrong before it shall cost an answer.
+        async with open_runtime(loaded) as runtime:
+            endpoint = runtime if via is None else runtime.provider(via)
+            kinds = {status.name: status.kind for status in runtime.status()}
+            with Journal(output, identity, fresh=fresh, again=retry_failed) as journal:
+                total, done = _survey(file, journal)
+                journal.forget_failures()
                 meter = Meter(total, done, trio.current_time, lambda reply: cost_of(reply, kinds))
-                work = _Work(source, journal, meter, terminal, common)
+                work = _Work(file, journal, meter, terminal, common)
                 try:
                     async with redrawn(
                         terminal.err, meter.picture, live=terminal.live, transient=True
@@ -108,17 +119,18 @@ def batch(
                         terminal.hint("run the same command again to go on where it stopped")
         return ExitCode.FAILED if meter.failed else ExitCode.OK
 
-    finish(command, terminal, debug=debug_of(context))
+    with file:
+        finish(command, terminal, debug=debug_of(context))
 
 
-def _survey(source: Path, journal: Journal) -> tuple[int, int]:
+def _survey(file: BinaryIO, journal: Journal) -> tuple[int, int]:
     """Count the lines, and those that need not be asked.
 
     Raises:
         ConfigError: The input is not the one that the output belongs to.
     """
     total = done = 0
-    for line in read_lines(source, {}):
+    for line in read_lines(file, {}):
         total += 1
         done += journal.has(line)
     return total, done
@@ -128,7 +140,7 @@ def _survey(source: Path, journal: Journal) -> tuple[int, int]:
 class _Work:
     """One run over the lines that have no outcome yet."""
 
-    source: Path
+    file: BinaryIO
     journal: Journal
     meter: Meter
     terminal: Terminal
@@ -145,7 +157,7 @@ class _Work:
     def _requests(self) -> Iterator[Request]:
         """Give what is to be asked; settle the malformed lines on the way."""
         index = 0
-        for line in read_lines(self.source, self.common):
+        for line in read_lines(self.file, self.common):
             if self.journal.has(line):
                 continue
             if line.request is None:

@@ -1,10 +1,10 @@
 """The lines of a batch: what each asks, and what is wrong with those that ask nothing."""
 
+import codecs
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import attrs
 
@@ -54,22 +54,22 @@ class Line:
     fault: str | None = None
 
 
-def read_lines(path: Path, common: CallOptions) -> Iterator[Line]:
-    """Read a file line by line, as it is needed.
+def read_lines(file: BinaryIO, common: CallOptions) -> Iterator[Line]:
+    """Read a file from its beginning, line by line, as it is needed.
 
     Args:
-        path: JSON Lines: each line a string, or an object with ``prompt`` or
+        file: JSON Lines: each line a string, or an object with ``prompt`` or
             ``messages``.
         common: Options for every line that does not say otherwise.
 
     Raises:
         OSError: It cannot be read.
     """
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            text = raw.strip()
-            if text:
-                yield read_line(number, text, common)
+    file.seek(0)
+    for number, raw in enumerate(file, start=1):
+        text = raw.removeprefix(codecs.BOM_UTF8).strip() if number == 1 else raw.strip()
+        if text:
+            yield read_line(number, text, common)
 
 
 def read_line(number: int, text: bytes, common: CallOptions) -> Line:
@@ -88,9 +88,9 @@ def read_line(number: int, text: bytes, common: CallOptions) -> Line:
 
 def _json(text: bytes) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text.decode())
     except UnicodeDecodeError:
-        raise BadLine("not UTF-8") from None
+        raise BadLine("not UTF-8; save the input in UTF-8") from None
     except json.JSONDecodeError as error:
         raise BadLine(f"not JSON: {error.msg} at column {error.colno}") from None
     except (ValueError, RecursionError):

@@ -19,11 +19,11 @@ from trio_llm.chat import (
     TokenCount,
 )
 from trio_llm.errors import MalformedResponseError
+from trio_llm.wire.answers import read_answer
 from trio_llm.wire.anthropic.names import DIALECT
 from trio_llm.wire.anthropic.requests import conversation_body, version_header
-from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.dialect import OperationCodec, Outgoing
-from trio_llm.wire.values import as_count, as_list, as_name, as_object, read_body, write_body
+from trio_llm.wire.values import as_count, as_list, as_name, as_object, write_body
 
 _PAGE = 1000
 """The most models that one page holds; the provider has some dozens."""
@@ -83,7 +83,7 @@ class _Count:
 
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the number."""
-        value = _read(body)
+        value = read_answer(body)
         tokens = value.get("input_tokens")
         if type(tokens) is not int or tokens < 0:
             raise MalformedResponseError("the response has no count of tokens", phase="response")
@@ -108,7 +108,7 @@ class _List:
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the models; an entry without a name is no model."""
         del operation
-        value = _read(body)
+        value = read_answer(body)
         if type(value.get("data")) is not list:
             raise MalformedResponseError("the response has no list of models", phase="response")
         entries = [as_object(entry) for entry in as_list(value["data"])]
@@ -137,7 +137,7 @@ class _Show:
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the model."""
         del operation
-        value = _read(body)
+        value = read_answer(body)
         name = as_name(value.get("id"))
         if name is None:
             raise MalformedResponseError("the response names no model", phase="response")
@@ -146,16 +146,6 @@ class _Show:
     def decoder(self, operation: Operation, /) -> None:
         """There are no events."""
         del operation
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    value = read_body(body)
-    if type(value) is not dict:
-        raise MalformedResponseError("the response is no object", phase="response")
-    fields = as_object(value)
-    if fields.get("error") or fields.get("type") == "error":
-        raise classify_frame(fields, phase="response")
-    return fields
 
 
 def _info(entry: dict[str, Any]) -> ModelInfo:

@@ -18,40 +18,16 @@ from trio_llm.chat import (
 from trio_llm.errors import InvalidRequestError, UnsupportedError
 from trio_llm.wire.anthropic.documents import document_block
 from trio_llm.wire.anthropic.names import DIALECT, VERSION, WITHOUT_SAMPLING
+from trio_llm.wire.arguments import sent_arguments
+from trio_llm.wire.call_ids import CallIds
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_base64
+from trio_llm.wire.pairing import check_calls
 from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
 from trio_llm.wire.values import write_body
 
 _DEFAULT_MAX_TOKENS = 4096
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-
-
-class _CallNames:
-    """Identifiers of tool calls as the provider accepts them: few letters, each used once.
-
-    Those that other providers made have other letters, and those that were made
-    up for a dialect without any repeat from turn to turn.
-    """
-
-    def __init__(self) -> None:
-        self._current: dict[str, str] = {}
-        self._used: set[str] = set()
-
-    def new(self, call_id: str) -> str:
-        """Give the identifier of a call."""
-        plain = name = _NOT_IN_ID.sub("_", call_id) or "call"
-        number = 1
-        while name in self._used:
-            number += 1
-            name = f"{plain}_{number}"
-        self._used.add(name)
-        self._current[call_id] = name
-        return name
-
-    def current(self, call_id: str) -> str:
-        """Give the identifier of the latest call that has this one."""
-        return self._current.get(call_id) or _NOT_IN_ID.sub("_", call_id) or "call"
 
 
 def encode_request(
@@ -67,8 +43,11 @@ def encode_request(
     Raises:
         InvalidRequestError: The dialect cannot express a part of it.
     """
+    check_calls(request)
     body = conversation_body(request, model)
-    body["max_tokens"] = request.max_tokens or max_tokens or _DEFAULT_MAX_TOKENS
+    # The budget for thinking is part of the limit, and must be below it.
+    thinking = body.get("thinking", {}).get("budget_tokens", 0)
+    body["max_tokens"] = request.max_tokens or max_tokens or _DEFAULT_MAX_TOKENS + thinking
     if stream:
         body["stream"] = True
     optional = {
@@ -160,7 +139,7 @@ def _tool_choice(request: Request) -> dict[str, Any] | None:
 def _conversation(request: Request) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     system: list[dict[str, Any]] = []
     messages: list[dict[str, Any]] = []
-    names = _CallNames()
+    names = CallIds(None, _NOT_IN_ID)
     for index, message in enumerate(request.messages):
         blocks = _blocks(index, message, names)
         if message.role == "system":
@@ -186,7 +165,7 @@ def _is_not_result(block: dict[str, Any]) -> bool:
     return bool(block["type"] != "tool_result")
 
 
-def _blocks(index: int, message: Message, names: _CallNames) -> list[dict[str, Any]]:
+def _blocks(index: int, message: Message, names: CallIds) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     for place, part in placed_parts(index, message):
         if isinstance(part, Audio):
@@ -198,12 +177,12 @@ def _blocks(index: int, message: Message, names: _CallNames) -> list[dict[str, A
 
 
 def _block(
-    part: Text | Image | ToolCall | ToolResult | Reasoning, names: _CallNames
+    part: Text | Image | ToolCall | ToolResult | Reasoning, names: CallIds
 ) -> dict[str, Any] | None:
     match part:
         case Text(text):
-            # An empty text block is refused by the provider.
-            return {"type": "text", "text": text} if text else None
+            # "text content blocks must contain non-whitespace text", says the provider.
+            return {"type": "text", "text": text} if text.strip() else None
         case Image():
             return {"type": "image", "source": _source(part)}
         case ToolCall():
@@ -211,7 +190,7 @@ def _block(
                 "type": "tool_use",
                 "id": names.new(part.id),
                 "name": part.name,
-                "input": dict(part.arguments),
+                "input": dict(sent_arguments(part)),
             }
         case ToolResult():
             result: dict[str, Any] = {

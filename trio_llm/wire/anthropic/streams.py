@@ -16,11 +16,10 @@ from trio_llm.chat import (
     ToolCall,
     ToolCallDelta,
 )
-from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
+from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.anthropic.replies import finish_reason, redacted_part, thinking_part, usage_of
 from trio_llm.wire.classify import classify_frame
-from trio_llm.wire.sse import EventStream
-from trio_llm.wire.stray import what_came_instead
+from trio_llm.wire.decoding import EventDecoding
 from trio_llm.wire.values import as_name, as_object, as_text, load, rewrite
 
 
@@ -52,16 +51,14 @@ def _state_of(part: Reasoning) -> ReasoningDelta:
     return ReasoningDelta("", part.opaque, part.origin)
 
 
-class MessageDecoder:
+class MessageDecoder(EventDecoding):
     """Turns the bytes of one stream into deltas and a completion."""
 
     def __init__(self) -> None:
-        self._events = EventStream()
+        super().__init__()
         self._blocks: dict[Any, _Block] = {}
         self._calls = 0
-        self._started = False
         self._done = False
-        self._error: ProviderError | None = None
         self._finish: str | None = None
         self._usage: dict[str, Any] = {}
         self._model: str | None = None
@@ -72,31 +69,9 @@ class MessageDecoder:
         """Whether nothing more need be read."""
         return self._done or self._error is not None
 
-    def feed(self, data: bytes, /) -> list[Delta]:
-        """Take the next bytes; give the deltas they complete."""
-        deltas: list[Delta] = []
-        if self._error is None:
-            try:
-                for name, text in self._events.feed(data):
-                    self._event(name, text, deltas)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not deltas:
-            raise self._error
-        return deltas
-
     def close(self) -> Completion:
         """Say that the input has ended; give the whole completion."""
-        if self._error is not None:
-            raise self._error
-        try:
-            for name, text in self._events.close():
-                self._event(name, text, [])
-        except MalformedResponseError:
-            # Cut in the middle of an event.
-            self._started = True
-        if not self._started:
-            raise what_came_instead(self._events.stray)
+        self._read_end()
         parts = [part for block in self._blocks.values() if (part := block.part()) is not None]
         message = Message("assistant", parts)
         if self._finish is None and not self._done:
@@ -143,7 +118,7 @@ class MessageDecoder:
         elif kind == "message_start":
             self._start(as_object(fields.get("message")))
         elif kind == "message_delta":
-            self._started = True
+            self._seen = True
             self._finish = (
                 as_name(as_object(fields.get("delta")).get("stop_reason")) or self._finish
             )
@@ -152,7 +127,7 @@ class MessageDecoder:
             self._done = True
 
     def _start(self, message: dict[str, Any]) -> None:
-        self._started = True
+        self._seen = True
         self._model = as_name(message.get("model"))
         self._id = as_name(message.get("id"))
         self._count(message.get("usage"))
@@ -184,7 +159,7 @@ class MessageDecoder:
             raise MalformedResponseError("a block of the stream has no index", phase="stream")
         block = self._blocks.get(index)
         if block is None:
-            self._started = True
+            self._seen = True
             kind = {"text_delta": "text", "thinking_delta": "thinking"}
             block = self._blocks[index] = _Block(kind.get(as_text(delta.get("type")), "unknown"))
         return block
@@ -192,7 +167,7 @@ class MessageDecoder:
     def _open(self, index: Any, content: dict[str, Any], deltas: list[Delta]) -> None:
         if type(index) is not int:
             raise MalformedResponseError("a block of the stream has no index", phase="stream")
-        self._started = True
+        self._seen = True
         block = self._blocks[index] = _Block(as_text(content.get("type")))
         if block.kind == "tool_use":
             block.call = self._calls

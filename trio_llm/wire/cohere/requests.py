@@ -15,11 +15,14 @@ from trio_llm.chat import (
     ToolResult,
 )
 from trio_llm.errors import UnsupportedError
+from trio_llm.wire.arguments import sent_text
+from trio_llm.wire.call_ids import CallIds
 from trio_llm.wire.cohere.names import DIALECT, TOOL_PLAN
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_url
+from trio_llm.wire.pairing import check_calls, results_first
 from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
-from trio_llm.wire.values import write_body, write_text
+from trio_llm.wire.values import write_body
 
 
 def encode_request(
@@ -30,6 +33,7 @@ def encode_request(
     Raises:
         InvalidRequestError: The dialect cannot express a part of it.
     """
+    check_calls(request)
     body: dict[str, Any] = {"model": model, "messages": _messages(request)}
     if stream:
         body["stream"] = True
@@ -96,22 +100,23 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 def _messages(request: Request) -> list[dict[str, Any]]:
     written: list[dict[str, Any]] = []
+    call_ids = CallIds()
     for index, message in enumerate(request.messages):
         if message.role == "assistant":
-            written.extend(_assistant(index, message))
+            written.extend(_assistant(index, message, call_ids))
         else:
-            written.extend(_other(index, message))
-    return written
+            written.extend(_other(index, message, call_ids))
+    return results_first(written)
 
 
-def _other(index: int, message: Message) -> list[dict[str, Any]]:
+def _other(index: int, message: Message, call_ids: CallIds) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
     for place, part in placed_parts(index, message):
         if isinstance(part, Audio | File):
             raise unsupported(place, part)
         if isinstance(part, ToolResult):
-            results.append(_result(part))
+            results.append(_result(part, call_ids))
         elif isinstance(part, Image):
             parts.append({"type": "image_url", "image_url": {"url": to_url(part)}})
         elif isinstance(part, Text):
@@ -121,12 +126,13 @@ def _other(index: int, message: Message) -> list[dict[str, Any]]:
     return [*results, {"role": message.role, "content": _content(parts)}]
 
 
-def _result(part: ToolResult) -> dict[str, Any]:
+def _result(part: ToolResult, call_ids: CallIds) -> dict[str, Any]:
     content = f"Error: {part.content}" if part.is_error else part.content
-    return {"role": "tool", "tool_call_id": part.call_id, "content": content}
+    call_id = call_ids.current(part.call_id)
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
 
 
-def _assistant(index: int, message: Message) -> list[dict[str, Any]]:
+def _assistant(index: int, message: Message, call_ids: CallIds) -> list[dict[str, Any]]:
     plans: list[str] = []
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
@@ -134,7 +140,7 @@ def _assistant(index: int, message: Message) -> list[dict[str, Any]]:
         if isinstance(part, Text):
             parts.append({"type": "text", "text": part.text})
         elif isinstance(part, ToolCall):
-            calls.append(_call(part))
+            calls.append(_call(part, call_ids))
         elif isinstance(part, Reasoning) and part.origin == DIALECT:
             plan = (part.opaque or {}).get(TOOL_PLAN)
             if plan is not None:
@@ -158,10 +164,9 @@ def _content(parts: list[dict[str, Any]]) -> Any:
     return parts
 
 
-def _call(part: ToolCall) -> dict[str, Any]:
-    arguments = write_text(dict(part.arguments)) if part.raw is None else part.raw
+def _call(part: ToolCall, call_ids: CallIds) -> dict[str, Any]:
     return {
-        "id": part.id,
+        "id": call_ids.new(part.id),
         "type": "function",
-        "function": {"name": part.name, "arguments": arguments or "{}"},
+        "function": {"name": part.name, "arguments": sent_text(part)},
     }

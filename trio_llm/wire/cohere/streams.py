@@ -3,7 +3,7 @@
 from typing import Any
 
 from trio_llm.chat import Completion, Delta, Message, Part, ReasoningDelta, Text, TextDelta
-from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
+from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.cohere.names import TOOL_PLAN
 from trio_llm.wire.cohere.replies import (
@@ -14,9 +14,8 @@ from trio_llm.wire.cohere.replies import (
     thinking_part,
     usage_of,
 )
+from trio_llm.wire.decoding import EventDecoding
 from trio_llm.wire.draft import CallDraft, Draft
-from trio_llm.wire.sse import EventStream
-from trio_llm.wire.stray import what_came_instead
 from trio_llm.wire.values import as_list, as_name, as_object, as_text, load
 
 _EVENTS = frozenset(
@@ -36,22 +35,20 @@ _EVENTS = frozenset(
 )
 
 
-class ChatDecoder:
+class ChatDecoder(EventDecoding):
     """Turns the bytes of one stream into deltas and a completion.
 
     Citations are skipped: the vocabulary has no place for them.
     """
 
     def __init__(self) -> None:
-        self._events = EventStream()
+        super().__init__()
         self._draft = Draft()
         self._thoughts: list[str] = []
         self._plan: list[str] = []
         self._by_index: dict[int, CallDraft] = {}
-        self._seen = False
         self._ended = False
         self._done = False
-        self._error: ProviderError | None = None
         self._finish: str | None = None
         self._usage: Any = None
         self._id: str | None = None
@@ -61,26 +58,9 @@ class ChatDecoder:
         """Whether nothing more need be read."""
         return self._done or self._error is not None
 
-    def feed(self, data: bytes, /) -> list[Delta]:
-        """Take the next bytes; give the deltas they complete."""
-        deltas: list[Delta] = []
-        if self._error is None:
-            try:
-                for name, text in self._events.feed(data):
-                    self._event(name, text, deltas)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not deltas:
-            raise self._error
-        return deltas
-
     def close(self) -> Completion:
         """Say that the input has ended; give the whole completion."""
-        if self._error is not None:
-            raise self._error
-        self._last_event()
-        if not self._seen:
-            raise what_came_instead(self._events.stray)
+        self._read_end()
         if not self._ended:
             raise StreamInterruptedError(
                 "the stream ended before the reply did",
@@ -105,14 +85,6 @@ class ChatDecoder:
             parts.append(plan_part("".join(self._plan)))
         parts.extend([call.finish() for call in self._draft.calls])
         return Message("assistant", parts)
-
-    def _last_event(self) -> None:
-        """Take what the end of input left open; a cut event is no event."""
-        try:
-            for name, text in self._events.close():
-                self._event(name, text, [])
-        except MalformedResponseError:
-            self._seen = True
 
     def _event(self, name: str, text: str, deltas: list[Delta]) -> None:
         if self._done:

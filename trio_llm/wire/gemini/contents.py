@@ -31,14 +31,16 @@ class _Calls:
     def __init__(self) -> None:
         self._current: dict[str, tuple[str, str]] = {}
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def renamed(self, call: ToolCall) -> ToolCall:
         """Give the call under the identifier that goes on the wire."""
         plain = call_id = call.id or "call"
-        number = 1
+        number = self._numbers.get(plain, 1)
         while call_id in self._used:
             number += 1
             call_id = f"{plain}_{number}"
+        self._numbers[plain] = number
         self._used.add(call_id)
         self._current[call.id] = call_id, call.name
         if call_id == call.id:

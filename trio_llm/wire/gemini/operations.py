@@ -18,13 +18,13 @@ from trio_llm.chat import (
     TokenCount,
 )
 from trio_llm.errors import MalformedResponseError, UnsupportedError
-from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.answers import read_answer
 from trio_llm.wire.dialect import OperationCodec, Outgoing
 from trio_llm.wire.gemini.names import DIALECT, TASK_TYPE
 from trio_llm.wire.gemini.paths import is_on_vertex, path_of, resource_of
 from trio_llm.wire.gemini.replies import usage_of
 from trio_llm.wire.gemini.requests import generate_body
-from trio_llm.wire.values import as_list, as_name, as_object, read_body, write_body
+from trio_llm.wire.values import as_list, as_name, as_object, write_body
 
 _PAGE = 1000
 _LARGEST = sys.float_info.max
@@ -37,21 +37,6 @@ _CAPABILITIES = {
     "predictLongRunning": (Capability.VIDEO_GENERATION,),
 }
 """What a model can do, by the methods that it supports."""
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    """Read an answer.
-
-    Raises:
-        ProviderError: An error inside the 200, classified; or `MalformedResponseError`.
-    """
-    value = read_body(body)
-    fields = as_object(value)
-    if fields.get("error"):
-        raise classify_frame(fields, phase="response")
-    if type(value) is not dict:
-        raise MalformedResponseError("the response is no object", phase="response")
-    return fields
 
 
 class _Embed:
@@ -82,7 +67,7 @@ class _Embed:
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the vectors, one for each text."""
         assert isinstance(operation, EmbedRequest)  # noqa: S101 - by the table below
-        fields = _read(body)
+        fields = read_answer(body)
         items = as_list(fields.get("embeddings"))
         if "embedding" in fields:
             items = [fields["embedding"]]
@@ -130,7 +115,7 @@ class _Count:
 
     def decode(self, body: bytes, _operation: Operation, /) -> OperationResult:
         """Read the count."""
-        fields = _read(body)
+        fields = read_answer(body)
         # A count of zero is left out, as every zero is.
         tokens = fields.get("totalTokens", 0)
         if type(tokens) is not int or tokens < 0 or not fields:
@@ -154,7 +139,7 @@ class _Models:
 
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the models."""
-        fields = _read(body)
+        fields = read_answer(body)
         items = as_list(fields.get("models"))
         if isinstance(operation, ShowModel):
             items = [fields]

@@ -8,6 +8,7 @@ from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.gemini.contents import write_contents
 from trio_llm.wire.gemini.names import DIALECT
 from trio_llm.wire.gemini.paths import path_of
+from trio_llm.wire.pairing import check_calls
 from trio_llm.wire.refusal import named_tool
 from trio_llm.wire.values import as_list, as_object, write_body
 
@@ -27,6 +28,7 @@ def encode_request(
     Raises:
         InvalidRequestError: The dialect cannot express a part of it.
     """
+    check_calls(request)
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     body = generate_body(request, model=model, max_tokens=max_tokens)
     return Outgoing(path_of(model, method), write_body(body))

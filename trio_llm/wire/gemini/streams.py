@@ -15,8 +15,9 @@ from trio_llm.chat import (
     ToolCall,
     ToolCallDelta,
 )
-from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
+from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.decoding import Decoding
 from trio_llm.wire.gemini.frames import Frames
 from trio_llm.wire.gemini.names import DIALECT
 from trio_llm.wire.gemini.replies import (
@@ -43,7 +44,7 @@ class _Run:
         return Reasoning(text, None, DIALECT) if self.is_thought else Text(text)
 
 
-class GenerateDecoder:
+class GenerateDecoder(Decoding[Delta]):
     """Turns the bytes of one stream into deltas and a completion.
 
     Nothing marks the end: the last chunk has the finish reason, but older servers
@@ -51,11 +52,11 @@ class GenerateDecoder:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._frames = Frames()
         self._parts: list[Part | _Run] = []
         self._calls = 0
         self._seen = False
-        self._error: ProviderError | None = None
         # What was said last about the candidate, about the reply, and about tokens.
         self._candidate: dict[str, Any] = {}
         self._reply: dict[str, Any] = {}
@@ -66,18 +67,9 @@ class GenerateDecoder:
         """Whether nothing more need be read."""
         return self._error is not None
 
-    def feed(self, data: bytes, /) -> list[Delta]:
-        """Take the next bytes; give the deltas they complete."""
-        deltas: list[Delta] = []
-        if self._error is None:
-            try:
-                for text in self._frames.feed(data):
-                    self._chunk(text, deltas)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not deltas:
-            raise self._error
-        return deltas
+    def _read(self, data: bytes, events: list[Delta]) -> None:
+        for text in self._frames.feed(data):
+            self._chunk(text, events)
 
     def close(self) -> Completion:
         """Say that the input has ended; give the whole completion."""

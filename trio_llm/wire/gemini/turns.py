@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from trio_llm.chat import Part, Reasoning, Text, ToolCall
+from trio_llm.wire.arguments import sent_arguments
 from trio_llm.wire.gemini.names import (
     DIALECT,
     NEXT_SIGNATURE,
@@ -94,7 +95,7 @@ def write_reasoning(part: Reasoning) -> dict[str, Any] | None:
 
 def write_call(call: ToolCall, call_id: str) -> dict[str, Any]:
     """Write a call under an identifier."""
-    return {"functionCall": {"id": call_id, "name": call.name, "args": dict(call.arguments)}}
+    return {"functionCall": {"id": call_id, "name": call.name, "args": dict(sent_arguments(call))}}
 
 
 def _next_signature(part: Reasoning) -> str | None:

@@ -17,7 +17,7 @@ class HuggingFace(OpenAIChat):
     A model that is being loaded says how long that takes, which becomes the
     error's ``retry_after``. There is no moderation. Further fields and provider
     state are those of ``huggingface``, not of ``openai_chat``. The base URL ends
-    before ``/chat/completions``; vectors are asked for at the same server's root.
+    before ``/chat/completions``; vectors are asked for beside its ``/v1``.
 
     Args:
         quirks: In what the provider differs.

@@ -18,12 +18,12 @@ from trio_llm.chat import (
     Usage,
 )
 from trio_llm.errors import MalformedResponseError
-from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.answers import read_answer
 from trio_llm.wire.dialect import OperationCodec, Outgoing, ProgressDecoder
 from trio_llm.wire.ollama.models import listed, shown
 from trio_llm.wire.ollama.names import DIALECT
 from trio_llm.wire.ollama.pull import PullDecoder
-from trio_llm.wire.values import as_count, as_list, as_name, as_object, read_body, write_body
+from trio_llm.wire.values import as_count, as_list, as_name, as_object, write_body
 from trio_llm.wire.vectors import read_vectors
 
 
@@ -52,7 +52,7 @@ class _Embed(_Whole):
 
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the vectors, one for each text."""
-        value = _read(body)
+        value = read_answer(body)
         asked = cast("EmbedRequest", operation)
         count = value.get("prompt_eval_count")
         return Embeddings(
@@ -74,7 +74,7 @@ class _List(_Whole):
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the models; an entry without a name is no model."""
         del operation
-        value = _read(body)
+        value = read_answer(body)
         if type(value.get("models")) is not list:
             raise MalformedResponseError("the response has no list of models", phase="response")
         found = [listed(as_object(entry)) for entry in as_list(value["models"])]
@@ -90,7 +90,7 @@ class _Show(_Whole):
 
     def decode(self, body: bytes, operation: Operation, /) -> OperationResult:
         """Read the model; the response does not repeat its name."""
-        value = _read(body)
+        value = read_answer(body)
         if type(value.get("details")) is not dict and type(value.get("model_info")) is not dict:
             raise MalformedResponseError("the response describes no model", phase="response")
         name = operation.model or ""
@@ -127,7 +127,7 @@ class _Delete(_Whole):
         """Read the response, which is empty."""
         del operation
         if body.strip():
-            _read(body)
+            read_answer(body)
         return Done()
 
 
@@ -148,13 +148,3 @@ def _post(
 ) -> Outgoing:
     body.update(operation.extra.get(DIALECT, {}))
     return Outgoing(path, write_body(body), method=method)
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    value = read_body(body)
-    if type(value) is not dict:
-        raise MalformedResponseError("the response is no object", phase="response")
-    fields = as_object(value)
-    if fields.get("error"):
-        raise classify_frame(fields, phase="response")
-    return fields

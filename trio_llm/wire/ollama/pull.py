@@ -1,6 +1,5 @@
 """Fetching a model, which the server reports line by line."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from trio_llm.chat import AnyEvent, Done, OperationResult, PullProgress
@@ -11,13 +10,14 @@ from trio_llm.errors import (
     StreamInterruptedError,
 )
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.decoding import Decoding
 from trio_llm.wire.ndjson import JSONLines
 from trio_llm.wire.values import as_name, as_object
 
 _SUCCESS = "success"
 
 
-class PullDecoder:
+class PullDecoder(Decoding[AnyEvent]):
     """Turns the lines of one pull into events and its result.
 
     The last line says ``success`` and becomes the result; a stream that ends
@@ -25,28 +25,19 @@ class PullDecoder:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._lines = JSONLines()
         self._seen = False
         self._done = False
-        self._error: ProviderError | None = None
 
     @property
     def finished(self) -> bool:
         """Whether nothing more need be read."""
         return self._done or self._error is not None
 
-    def feed(self, data: bytes, /) -> Sequence[AnyEvent]:
-        """Take the next bytes; give the events they complete."""
-        events: list[AnyEvent] = []
-        if self._error is None:
-            try:
-                for value in self._lines.feed(data):
-                    self._line(value, events)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not events:
-            raise self._error
-        return events
+    def _read(self, data: bytes, events: list[AnyEvent]) -> None:
+        for value in self._lines.feed(data):
+            self._line(value, events)
 
     def close(self) -> OperationResult:
         """Say that the input has ended; give the result."""

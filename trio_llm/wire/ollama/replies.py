@@ -3,8 +3,9 @@
 from typing import Any
 
 from trio_llm.chat import Completion, Delta, FinishReason, Usage
-from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
+from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.decoding import Decoding
 from trio_llm.wire.draft import Draft
 from trio_llm.wire.ndjson import JSONLines
 from trio_llm.wire.ollama.names import DIALECT, FINISH
@@ -77,33 +78,24 @@ def _usage(last: dict[str, Any]) -> Usage | None:
     return Usage(as_count(read), as_count(written))
 
 
-class ChatDecoder:
+class ChatDecoder(Decoding[Delta]):
     """Turns the bytes of one stream into deltas and a completion."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lines = JSONLines()
         self._draft = Draft()
         self._seen = False
         self._last: dict[str, Any] | None = None
-        self._error: ProviderError | None = None
 
     @property
     def finished(self) -> bool:
         """Whether nothing more need be read."""
         return self._last is not None or self._error is not None
 
-    def feed(self, data: bytes, /) -> list[Delta]:
-        """Take the next bytes; give the deltas they complete."""
-        deltas: list[Delta] = []
-        if self._error is None:
-            try:
-                for value in self._lines.feed(data):
-                    self._line(value, deltas)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not deltas:
-            raise self._error
-        return deltas
+    def _read(self, data: bytes, events: list[Delta]) -> None:
+        for value in self._lines.feed(data):
+            self._line(value, events)
 
     def close(self) -> Completion:
         """Say that the input has ended; give the whole completion."""

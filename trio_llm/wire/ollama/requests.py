@@ -15,6 +15,7 @@ from trio_llm.chat import (
     ToolResult,
 )
 from trio_llm.errors import UnsupportedError
+from trio_llm.wire.arguments import sent_arguments
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.images import to_base64
 from trio_llm.wire.ollama.names import DIALECT
@@ -98,7 +99,7 @@ def _written(index: int, message: Message, names: dict[str, str]) -> list[dict[s
                     thoughts.append(part.text)
             case ToolCall():
                 names[part.id] = part.name
-                function = {"name": part.name, "arguments": dict(part.arguments)}
+                function = {"name": part.name, "arguments": dict(sent_arguments(part))}
                 calls.append({"id": part.id, "function": function})
             case ToolResult():
                 results.append(_result(part, names))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
 
 from trio_llm.chat import EmbedRequest, ListModels, ModerateRequest, Operation, ShowModel
 from trio_llm.wire.dialect import OperationCodec
@@ -31,7 +30,3 @@ def openai_operations(
             ShowModel: models,
         }
     )
-
-
-OPENAI_OPERATIONS: Final[Mapping[type[Operation], OperationCodec]] = openai_operations()
-"""The operations of a provider without differences."""

@@ -17,13 +17,15 @@ from trio_llm.chat import (
     ToolCall,
     ToolResult,
 )
+from trio_llm.wire.arguments import sent_text
 from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.openai_chat.calls import CallNames
 from trio_llm.wire.openai_chat.names import CALL_FIELDS, CALLS, DIALECT, REPLAYED_FIELDS
 from trio_llm.wire.openai_chat.parts import write_part
+from trio_llm.wire.pairing import check_calls, results_first
 from trio_llm.wire.quirks import PLAIN, Quirks
 from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
-from trio_llm.wire.values import as_object, write_body, write_text
+from trio_llm.wire.values import as_object, write_body
 
 _REASONING_MODEL = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-[5-9])(?![a-z0-9])")
 _BETWEEN = {"role": "assistant", "content": "OK."}
@@ -67,6 +69,8 @@ def request_body(
     dialect: str,
 ) -> dict[str, Any]:
     """Give the body of a request; the arguments are those of `encode_request`."""
+    if quirks.pairs_calls:
+        check_calls(request)
     writer = _Writer(quirks, dialect)
     body: dict[str, Any] = {"model": model, "messages": writer.messages(request)}
     if stream:
@@ -171,6 +175,7 @@ class _Writer:
                 written.extend(self._assistant(index, message))
             else:
                 written.extend(self._other(index, message))
+        written = results_first(written)
         if self._quirks.reply_after_results:
             return _with_replies(written)
         return written
@@ -229,11 +234,10 @@ class _Writer:
         return fields
 
     def _call(self, part: ToolCall, beside: dict[str, Any]) -> dict[str, Any]:
-        arguments = write_text(dict(part.arguments)) if part.raw is None else part.raw
         call = {
             "id": self._names.new(part.id),
             "type": "function",
-            "function": {"name": part.name, "arguments": arguments or "{}"},
+            "function": {"name": part.name, "arguments": sent_text(part)},
         }
         kept = [name for name in CALL_FIELDS if name in beside and name in self._quirks.replays]
         return call | {name: beside[name] for name in kept}

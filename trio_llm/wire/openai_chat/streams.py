@@ -3,8 +3,9 @@
 from typing import Any
 
 from trio_llm.chat import Completion, Delta, TextDelta, ToolCallDelta
-from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
+from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.decoding import EventDecoding
 from trio_llm.wire.draft import CallDraft, Draft
 from trio_llm.wire.openai_chat.details import DetailsDraft
 from trio_llm.wire.openai_chat.names import CALLS, CARRIED_FIELDS, DIALECT
@@ -17,12 +18,10 @@ from trio_llm.wire.openai_chat.replies import (
     thoughts_of,
     usage_of,
 )
-from trio_llm.wire.sse import EventStream
-from trio_llm.wire.stray import what_came_instead
 from trio_llm.wire.values import as_list, as_name, as_object, as_text, load
 
 
-class ChunkDecoder:
+class ChunkDecoder(EventDecoding):
     """Turns the bytes of one stream into deltas and a completion.
 
     Args:
@@ -30,14 +29,12 @@ class ChunkDecoder:
     """
 
     def __init__(self, origin: str = DIALECT) -> None:
+        super().__init__()
         self._origin = origin
-        self._events = EventStream()
         self._draft = Draft()
         self._by_index: dict[int, CallDraft] = {}
         self._by_id: dict[str, CallDraft] = {}
-        self._seen = False
         self._done = False
-        self._error: ProviderError | None = None
         self._finish: str | None = None
         self._refused = False
         self._usage: dict[str, Any] = {}
@@ -51,26 +48,9 @@ class ChunkDecoder:
         """Whether nothing more need be read."""
         return self._done or self._error is not None
 
-    def feed(self, data: bytes, /) -> list[Delta]:
-        """Take the next bytes; give the deltas they complete."""
-        deltas: list[Delta] = []
-        if self._error is None:
-            try:
-                for name, text in self._events.feed(data):
-                    self._event(name, text, deltas)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not deltas:
-            raise self._error
-        return deltas
-
     def close(self) -> Completion:
         """Say that the input has ended; give the whole completion."""
-        if self._error is not None:
-            raise self._error
-        self._last_event()
-        if not self._seen:
-            raise what_came_instead(self._events.stray)
+        self._read_end()
         if self._finish is None and not self._done:
             raise StreamInterruptedError(
                 "the stream ended before the reply did",
@@ -89,14 +69,6 @@ class ChunkDecoder:
             model=self._model,
             response_id=self._id,
         )
-
-    def _last_event(self) -> None:
-        """Take what the end of input left open; a cut event is no event."""
-        try:
-            for name, text in self._events.close():
-                self._event(name, text, [])
-        except MalformedResponseError:
-            self._seen = True
 
     def _event(self, name: str, text: str, deltas: list[Delta]) -> None:
         if self._done:

@@ -17,8 +17,9 @@ from trio_llm.chat import (
     ToolResult,
 )
 from trio_llm.errors import InvalidRequestError
+from trio_llm.wire.arguments import sent_text
+from trio_llm.wire.call_ids import CallIds
 from trio_llm.wire.images import to_url
-from trio_llm.wire.openai_responses.call_ids import CallIds
 from trio_llm.wire.openai_responses.names import DIALECT
 from trio_llm.wire.openai_responses.reasoning import phase_of, write_reasoning
 from trio_llm.wire.refusal import placed_parts, unsupported
@@ -144,5 +145,5 @@ def _call(part: ToolCall, call_ids: CallIds) -> dict[str, Any]:
         "type": "function_call",
         "call_id": call_ids.new(part.id),
         "name": part.name,
-        "arguments": write_arguments(part),
+        "arguments": sent_text(part),
     }

@@ -9,6 +9,7 @@ from trio_llm.wire.dialect import Outgoing
 from trio_llm.wire.openai_chat.requests import with_version
 from trio_llm.wire.openai_responses.items import write_conversation
 from trio_llm.wire.openai_responses.names import DIALECT, ENCRYPTED
+from trio_llm.wire.pairing import check_calls
 from trio_llm.wire.quirks import PLAIN, Quirks
 from trio_llm.wire.refusal import named_tool
 from trio_llm.wire.values import write_body
@@ -38,6 +39,7 @@ def encode_request(
             "stop: this provider's interface takes no stop strings; "
             "leave them out, or ask a provider that takes them"
         )
+    check_calls(request)
     # Said even when false: a server of Hugging Face's streams unless it is told not to.
     body = write_fields(request, model=model, quirks=quirks) | {"stream": stream}
     limit = max_tokens if request.max_tokens is None else request.max_tokens

@@ -6,12 +6,11 @@ What an event is, its ``type`` says; the name before it is missing at some serve
 from typing import Any
 
 from trio_llm.chat import Completion, Delta
-from trio_llm.errors import MalformedResponseError, ProviderError, StreamInterruptedError
+from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.decoding import EventDecoding
 from trio_llm.wire.openai_responses.drafts import CALL, MESSAGE, REASONING, OutputDraft
 from trio_llm.wire.openai_responses.replies import completion_of, failure
-from trio_llm.wire.sse import EventStream
-from trio_llm.wire.stray import what_came_instead
 from trio_llm.wire.values import as_list, as_name, as_object, as_text, load
 
 _LIFECYCLE = ("response.created", "response.queued", "response.in_progress")
@@ -23,14 +22,12 @@ _TERMINAL = {
 _ENDED = ("completed", "incomplete", "failed", "cancelled")
 
 
-class ResponseDecoder:
+class ResponseDecoder(EventDecoding):
     """Turns the bytes of one stream into deltas and a completion."""
 
     def __init__(self) -> None:
-        self._events = EventStream()
+        super().__init__()
         self._draft = OutputDraft()
-        self._seen = False
-        self._error: ProviderError | None = None
         self._response: dict[str, Any] = {}
         self._status: str | None = None
 
@@ -39,31 +36,9 @@ class ResponseDecoder:
         """Whether nothing more need be read."""
         return self._status is not None or self._error is not None
 
-    def feed(self, data: bytes, /) -> list[Delta]:
-        """Take the next bytes; give the deltas they complete."""
-        deltas: list[Delta] = []
-        if self._error is None:
-            try:
-                for name, text in self._events.feed(data):
-                    self._event(name, text, deltas)
-            except ProviderError as error:
-                self._error = error
-        if self._error is not None and not deltas:
-            raise self._error
-        return deltas
-
     def close(self) -> Completion:
         """Say that the input has ended; give the whole completion."""
-        if self._error is not None:
-            raise self._error
-        try:
-            for name, text in self._events.close():
-                self._event(name, text, [])
-        except MalformedResponseError:
-            # Cut in the middle of an event.
-            self._seen = True
-        if not self._seen:
-            raise what_came_instead(self._events.stray)
+        self._read_end()
         if self._status is None:
             raise StreamInterruptedError(
                 "the stream ended before the reply did",
