@@ -17,6 +17,8 @@ from trio_llm.chat import Audio as Audio
 from trio_llm.chat import Capability as Capability
 from trio_llm.chat import Completion as Completion
 from trio_llm.chat import CountRequest as CountRequest
+from trio_llm.chat import DeleteModel as DeleteModel
+from trio_llm.chat import Done as Done
 from trio_llm.chat import Embeddings as Embeddings
 from trio_llm.chat import EmbedRequest as EmbedRequest
 from trio_llm.chat import File as File
@@ -25,17 +27,22 @@ from trio_llm.chat import Image as Image
 from trio_llm.chat import ListModels as ListModels
 from trio_llm.chat import Message as Message
 from trio_llm.chat import ModelInfo as ModelInfo
+from trio_llm.chat import ModelList as ModelList
 from trio_llm.chat import ModerateRequest as ModerateRequest
 from trio_llm.chat import Moderation as Moderation
 from trio_llm.chat import Operation as Operation
 from trio_llm.chat import OperationResult as OperationResult
 from trio_llm.chat import OutputSchema as OutputSchema
+from trio_llm.chat import Part as Part
 from trio_llm.chat import Price as Price
+from trio_llm.chat import PullModel as PullModel
 from trio_llm.chat import PullProgress as PullProgress
 from trio_llm.chat import Reasoning as Reasoning
 from trio_llm.chat import ReasoningDelta as ReasoningDelta
 from trio_llm.chat import Reply as Reply
 from trio_llm.chat import Request as Request
+from trio_llm.chat import ShowModel as ShowModel
+from trio_llm.chat import StreamEvent as StreamEvent
 from trio_llm.chat import Text as Text
 from trio_llm.chat import TextDelta as TextDelta
 from trio_llm.chat import TokenCount as TokenCount
@@ -57,7 +64,9 @@ from trio_llm.config import Secret as Secret
 from trio_llm.config import Simulation as Simulation
 from trio_llm.config import Timeouts as Timeouts
 from trio_llm.config import load_config as load_config
+from trio_llm.endpoint import CallOptions as CallOptions
 from trio_llm.endpoint import Endpoint as Endpoint
+from trio_llm.endpoint import Prompt as Prompt
 from trio_llm.errors import AllProvidersFailed as AllProvidersFailed
 from trio_llm.errors import AuthenticationError as AuthenticationError
 from trio_llm.errors import Blame as Blame
@@ -107,6 +116,7 @@ __all__ = [
     "AuthenticationError",
     "BatchResults",
     "Blame",
+    "CallOptions",
     "Capability",
     "Completion",
     "Config",
@@ -117,6 +127,8 @@ __all__ = [
     "CooldownSettings",
     "CountRequest",
     "CustomProvider",
+    "DeleteModel",
+    "Done",
     "EmbedRequest",
     "Embeddings",
     "Endpoint",
@@ -133,6 +145,7 @@ __all__ = [
     "Message",
     "ModelCatalogue",
     "ModelInfo",
+    "ModelList",
     "ModelNotFoundError",
     "ModerateRequest",
     "Moderation",
@@ -141,15 +154,18 @@ __all__ = [
     "OperationResult",
     "OutputSchema",
     "OverloadedError",
+    "Part",
     "PartialStream",
     "PermissionDeniedError",
     "Price",
+    "Prompt",
     "Provider",
     "ProviderCrashedError",
     "ProviderError",
     "ProviderStatus",
     "ProviderTimeoutError",
     "ProviderUnavailableError",
+    "PullModel",
     "PullProgress",
     "PullStream",
     "QuotaExceededError",
@@ -165,8 +181,10 @@ __all__ = [
     "Runtime",
     "Secret",
     "ServerError",
+    "ShowModel",
     "Simulation",
     "Statistics",
+    "StreamEvent",
     "StreamInterruptedError",
     "StructuredOutputError",
     "Text",

@@ -22,7 +22,7 @@ E = TypeVar("E")
 R = TypeVar("R")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outlet(Generic[E, R]):
     """Where the events of one call come out, and after the last of them its result.
 
@@ -42,6 +42,11 @@ class Outlet(Generic[E, R]):
     _result: R | None = attrs.field(default=None, init=False)
     _ended: bool = attrs.field(default=False, init=False)
     _taking: bool = attrs.field(default=False, init=False)
+
+    def __repr__(self) -> str:
+        # The call holds the whole prompt, which has no place in a log.
+        state = "ended" if self._ended else "open"
+        return f"<{type(self).__name__} of {self.provider!r}, {state}>"
 
     @property
     def provider(self) -> str:
@@ -99,7 +104,7 @@ class Outlet(Generic[E, R]):
         self._result = self._conclude(self._answer)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ReplyStream(Outlet[Delta, Reply]):
     """The events of one reply, as they come.
 
@@ -156,7 +161,7 @@ class _Text:
         raise StopAsyncIteration
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PullStream(Outlet[PullProgress, OperationResult]):
     """How a pull goes on, step by step; it ends with `result`, or with an error."""
 

@@ -40,6 +40,8 @@ class Switchboard:
             says otherwise.
         retries: The retry budget of the runtime.
         overruns: Jobs that were still running after `close_deadline`.
+        vector_lengths: The length of the vectors that a balancer gave first, by its
+            name and their family; later ones must have it, too.
     """
 
     events: EventStream
@@ -48,6 +50,9 @@ class Switchboard:
     max_attempts: int
     retries: RetryBudget
     overruns: int = attrs.field(default=0, init=False)
+    vector_lengths: dict[tuple[str, str], int] = attrs.field(
+        factory=dict[tuple[str, str], int], init=False
+    )
     _numbers: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
 
     def named(self, name: str, place: str) -> Node:

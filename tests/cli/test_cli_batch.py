@@ -188,6 +188,20 @@ def test_an_outcome_that_was_cut_is_asked_anew(cli: Cli, bench: Bench) -> None:
     assert sorted(bench.outcomes) == [1, 2]
 
 
+def test_a_whole_outcome_without_an_end_is_kept(cli: Cli, bench: Bench) -> None:
+    """A last line whose end an editor took away counts, and the next does not join it."""
+    source = bench.source('"one"', '"two"', '"three"')
+    arguments = ("batch", source, "-o", bench.output, "-c", bench.config(), "--limit", "1")
+    cli(*arguments)
+    lines = Path(bench.output).read_bytes().splitlines()
+    reordered = json.dumps(dict(reversed(json.loads(lines[1]).items()))).encode()
+    for last in (lines[1], reordered):
+        Path(bench.output).write_bytes(lines[0] + b"\n" + last)
+        assert cli(*arguments).code == 0
+        assert sorted(bench.outcomes) == [1, 2, 3]
+    assert bench.asked == {"one": 1, "two": 1, "three": 3}
+
+
 def test_an_input_that_was_changed_is_noticed(cli: Cli, bench: Bench) -> None:
     """An outcome that belongs to another text stops the batch before anything is asked."""
     arguments = ("batch", bench.source('"one"'), "-o", bench.output, "-c", bench.config())

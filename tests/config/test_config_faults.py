@@ -581,6 +581,13 @@ def test_instance_takes_no_options() -> None:
     )
 
 
+def test_dict_in_place_of_a_record() -> None:
+    """In code a record is wanted where a file has a table, and the fault says so."""
+    settings: Any = {"attempts": 1}
+    faults = faults_of(Config({"p": Provider("simulated", retry=settings)}))
+    assert faults == ("providers.p.retry: expected Retry(...), found a dict",)
+
+
 def test_check_names_its_source() -> None:
     """The error says where the configuration came from and how many faults it has."""
     with pytest.raises(ConfigError, match=r"^lab\.toml: 1 fault\n  - providers: none is enabled"):

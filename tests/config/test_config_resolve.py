@@ -167,6 +167,9 @@ def test_capabilities_are_narrowed() -> None:
         ({"OLLAMA_HOST": ":8000"}, "http://localhost:8000"),
         ({"OLLAMA_HOST": "0.0.0.0"}, "http://127.0.0.1:11434"),  # noqa: S104 - what servers are told
         ({"OLLAMA_HOST": "[::1]"}, "http://[::1]:11434"),
+        ({"OLLAMA_HOST": "::1"}, "http://[::1]:11434"),
+        ({"OLLAMA_HOST": "lab:"}, "http://lab:11434"),
+        ({"OLLAMA_HOST": "lab/ollama"}, "http://lab:11434/ollama"),
     ],
 )
 def test_ollama_address(environ: dict[str, str], url: str) -> None:

@@ -197,6 +197,29 @@ def test_batches_with_vectors_of_two_lengths_are_refused() -> None:
     assert len(caught.value.attempts) == 2
 
 
+def test_later_calls_of_a_balancer_give_vectors_of_the_first_length() -> None:
+    """A member of the family that gives another length has not answered, in a later call, too."""
+    stage = Stage()
+    tree = Fallback(
+        [
+            _embedder(stage, "a", [Embeds(dimensions=4), Fails()]),
+            _embedder(stage, "b", Embeds(dimensions=3)),
+            _embedder(stage, "c", Embeds(dimensions=4)),
+        ]
+    )
+
+    async def scenario(world: World) -> None:
+        async with world.open(Config(default=tree)) as llm:
+            assert (await llm.embed("x")).dimensions == 4
+            later = await llm.embed("x")
+            assert (later.provider, later.dimensions) == ("c", 4)
+            asked = await llm.embed("x", dimensions=3)
+            assert (asked.provider, asked.dimensions) == ("b", 3)
+            assert (await llm.provider("b").embed("x")).dimensions == 3
+
+    run(scenario)
+
+
 def test_a_result_of_another_kind_is_no_answer() -> None:
     """A backend that answers with something else has failed."""
 

@@ -128,6 +128,27 @@ def test_one_provider_can_be_asked_by_name() -> None:
     run(scenario)
 
 
+def test_a_stream_shows_who_answers_and_not_what_was_asked() -> None:
+    """The repr of a stream, of a typed one and of a batch holds no word of the prompt."""
+
+    async def scenario(world: World) -> None:
+        async with world.open(Config(default=_scripted("good", Answers("[1]")))) as llm:
+            async with llm.stream("a private word") as stream:
+                assert repr(stream) == "<ReplyStream of 'good', open>"
+                async for _event in stream:
+                    assert "private" not in repr(stream)
+            assert repr(stream) == "<ReplyStream of 'good', ended>"
+            async with llm.stream_as(list[int], "a private word") as parts:
+                async for _part in parts:
+                    pass
+            assert "good" in repr(parts)
+            assert "private" not in repr(parts)
+            async with llm.batch(["a private word"]) as results:
+                assert "private" not in repr(results)
+
+    run(scenario)
+
+
 def test_a_runtime_that_has_closed_refuses_at_once() -> None:
     """After the block nothing is served, and nothing hangs."""
 

@@ -1,5 +1,6 @@
 """A conversation that began at one provider continues at any other."""
 
+import base64
 import json
 from itertools import product
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from trio_llm.chat import Image, Message, Reasoning, Request, Text, Tool, ToolCall, ToolResult
+from trio_llm.errors import InvalidRequestError
 from trio_llm.wire import DIALECTS
 
 STATE = "T1BBUVVFLVNUQVRF"
@@ -220,3 +222,25 @@ def test_what_a_provider_gave_comes_back_to_it_in_place(origin: str) -> None:
     kept = [part for part in arrived.content if not isinstance(part, Reasoning) or part.opaque]
     sent = [part for part in turn.content if not isinstance(part, Reasoning) or part.opaque]
     assert [type(part) for part in kept] == [type(part) for part in sent]
+
+
+@pytest.mark.parametrize("destination", DIALECTS)
+def test_a_picture_as_a_data_url_goes_wherever_its_bytes_go(destination: str) -> None:
+    """A ``data:`` URL, the form of OpenAI's conversations, is sent like the bytes in it."""
+    by_bytes = Image(content=PICTURE, media_type="image/png")
+    by_url = Image(url=f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}")
+    sent = [
+        DIALECTS[destination]
+        .encode(Request(messages=Message("user", part)), model="m", stream=False)
+        .body
+        for part in (by_bytes, by_url)
+    ]
+    assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize("destination", ["anthropic", "gemini", "ollama"])
+def test_a_broken_data_url_is_refused_by_its_place(destination: str) -> None:
+    """Where its bytes are needed and it holds none, the error names the part."""
+    broken = Message("user", ["look", Image(url="data:image/png,zz")])
+    with pytest.raises(InvalidRequestError, match=r"messages\[0\]\.content\[1\]: a data: URL"):
+        DIALECTS[destination].encode(Request(messages=broken), model="m", stream=False)

@@ -172,9 +172,11 @@ def test_a_count_is_exact() -> None:
     assert empty.tokens == 0
 
 
-@pytest.mark.parametrize("value", [{}, [], {"totalTokens": "8"}, {"totalTokens": -1}, 8])
+@pytest.mark.parametrize(
+    "value", [{}, [], {"totalTokens": "8"}, {"totalTokens": -1}, {"candidates": []}, 8]
+)
 def test_what_is_no_count_is_malformed(value: Any) -> None:
-    """A count is a whole number."""
+    """A count is a whole number; another answer, as a proxy may give, is not a count of zero."""
     with pytest.raises(MalformedResponseError):
         decode(COUNT, value)
 

@@ -143,8 +143,9 @@ class Reasoning:
     Attributes:
         text: The readable part; may be empty.
         opaque: Provider state (signatures, encrypted content) that must go back
-            unchanged, and only to the dialect that made it.
-        origin: The name of that dialect.
+            unchanged, and only to the server that made it.
+        origin: Who made the state: ``dialect@host``, or the name of a dialect for any
+            of its servers.
     """
 
     text: str = ""

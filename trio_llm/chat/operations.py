@@ -84,6 +84,8 @@ class EmbedRequest(Operation):
             distinction are not told.
         family: The model family that may answer; vectors of two families cannot
             be compared. Set by the endpoint.
+        length: The length that vectors must have when `dimensions` does not say it:
+            that of earlier ones. Set by the endpoint of a balancer.
         user: An opaque identifier of the end user.
     """
 
@@ -94,6 +96,7 @@ class EmbedRequest(Operation):
     dimensions: int | None = None
     purpose: Literal["query", "document", "classification", "clustering"] | None = None
     family: str | None = None
+    length: int | None = None
     user: str | None = None
 
 

@@ -17,7 +17,16 @@ T = TypeVar("T")
 def _to_stop(value: str | Iterable[str] | None) -> tuple[str, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return (value,)
+    _demand_several("stop", value, "a string or several")
+    return tuple(value)
+
+
+def _demand_several(name: str, value: object, wanted: str) -> None:
+    if not isinstance(value, Iterable):
+        msg = f"{name} must be {wanted}, not {type(value).__name__}"
+        raise TypeError(msg)
 
 
 def _to_messages(value: str | Message | Sequence[Message]) -> tuple[Message, ...]:
@@ -25,6 +34,7 @@ def _to_messages(value: str | Message | Sequence[Message]) -> tuple[Message, ...
         return (Message("user", value),)
     if isinstance(value, Message):
         return (value,)
+    _demand_several("the prompt", value, "a string, a Message or several")
     return tuple(value)
 
 
@@ -190,6 +200,7 @@ def _check_collections(request: "Request") -> None:
 
 
 def _to_tools(value: "Iterable[Tool]") -> "tuple[Tool, ...]":
+    _demand_several("tools", value, "several Tools")
     return tuple(value)
 
 

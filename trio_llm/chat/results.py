@@ -128,8 +128,7 @@ class Price:
         output: Output tokens, reasoning included.
         cached_input: Input tokens read from the provider's cache.
         cache_write: Input tokens written to it.
-        source: Where the figures come from: ``wire``, ``genai-prices`` or
-            ``configuration``.
+        source: Where the figures come from: ``wire`` or ``genai-prices``.
     """
 
     input: Decimal

@@ -22,7 +22,9 @@ class ReasoningDelta:
     Attributes:
         text: The readable piece; empty where there is only state.
         opaque: Provider state that ends this stretch of reasoning, as in `Reasoning`.
-        origin: The name of the dialect that made the state.
+            Where the state belongs to the whole turn, or to a part that is no reasoning,
+            it comes with the reply alone (`Finished.reply`).
+        origin: Who made the state, as in `Reasoning`.
     """
 
     text: str

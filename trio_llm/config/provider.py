@@ -33,6 +33,7 @@ _WIRE_ONLY: Final = (
     "verify",
 )
 _VERSIONED_DIALECTS: Final = frozenset({"anthropic"})
+_OLLAMA_PORT: Final = "11434"
 _ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - it is replaced, not listened on
 
 
@@ -48,13 +49,21 @@ def url_from_environment(kind: Kind, environ: Mapping[str, str]) -> tuple[str, s
         if not value:
             continue
         if "://" not in value:
-            host, colon, port = value.rpartition(":")
-            if not colon or value.endswith("]"):
-                host, port = value, "11434"
-            value = f"http://{host or 'localhost'}:{port}"
+            value = _with_scheme(value)
         value = re.sub(rf"(?<=://){re.escape(_ANY_ADDRESS)}(?=[:/]|$)", "127.0.0.1", value)
         return variable, value
     return None
+
+
+def _with_scheme(value: str) -> str:
+    """Make a URL of ``host``, ``host:port``, ``:port`` or an IPv6 address, perhaps with a path."""
+    address, slash, path = value.partition("/")
+    if address.count(":") > 1 and not address.startswith("["):
+        address = f"[{address}]"
+    host, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        host, port = address, ""
+    return f"http://{host or 'localhost'}:{port or _OLLAMA_PORT}{slash}{path}"
 
 
 @attrs.define

@@ -183,6 +183,8 @@ def record(cls: type, *, optional: bool = False) -> dict[str, Any]:
     def check(value: object) -> str | None:
         if (value is None and optional) or isinstance(value, cls):
             return None
+        if is_table(value):  # tables of a file are records by now
+            return f"expected {cls.__name__}(...), found a dict"
         return expected(f"a table (in code, {cls.__name__})", value)
 
     return {_CHECK: check, _RECORD: cls}

@@ -96,8 +96,9 @@ class Provider:
         api_key: The key itself, or an async callable that gives it. In code only.
         dialect: Its wire format, where it is not that of its kind; see
             `trio_llm.wire.DIALECTS`.
-        api_version: The version of its interface, for Azure and Anthropic; ``None``
-            means the dialect's own.
+        api_version: The version of its interface, for the kinds ``azure``,
+            ``anthropic`` and ``openai_compatible``, and for any in the dialect
+            ``anthropic``; ``None`` means the kind's or the dialect's own.
         embedding_model: The model that embeds; ``None`` means the kind's own.
         moderation_model: The model that moderates; ``None`` means the kind's own.
         structured_output: How an answer of a given shape is asked for: by the ``native``

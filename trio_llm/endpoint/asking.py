@@ -82,6 +82,7 @@ class Asking:
         Raises:
             ProviderError: The one provider asked failed.
             AllProvidersFailed: Every member of a balancer failed.
+            InvalidRequestError: The prompt or an argument cannot be used.
             StreamInterruptedError: The stream broke; it carries the partial text.
         """
         board, node = self._switchboard, self._node

@@ -80,6 +80,7 @@ class Operating(Asking):
 
         Raises:
             ProviderError: The provider's count failed.
+            AllProvidersFailed: That of every member of a balancer failed.
             InvalidRequestError: The prompt or an argument cannot be used.
         """
         request = to_request(prompt, options)

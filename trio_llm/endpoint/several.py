@@ -109,6 +109,7 @@ class AskingSeveralTimes(Asking):
             TypeError: The type cannot be expressed in JSON.
             ProviderError: The one provider asked failed.
             AllProvidersFailed: Every member of a balancer failed.
+            InvalidRequestError: The prompt or an argument cannot be used.
         """
         request = to_request(prompt, options)
         return await operations.generate_as(self, cls, request, on_reply=on_reply)
@@ -132,6 +133,7 @@ class AskingSeveralTimes(Asking):
             TypeError: The type cannot be expressed in JSON.
             ProviderError: The one provider asked failed.
             AllProvidersFailed: Every member of a balancer failed.
+            InvalidRequestError: The prompt or an argument cannot be used.
         """
         async with operations.stream_as(self, cls, to_request(prompt, options)) as stream:
             yield stream
@@ -169,6 +171,8 @@ class AskingSeveralTimes(Asking):
                 exception group if several have.
             ProviderError: The one provider asked failed.
             AllProvidersFailed: Every member of a balancer failed.
+            InvalidRequestError: The prompt or an argument cannot be used, or there is no
+                tool to run.
         """
         return await operations.run_tools(
             self,

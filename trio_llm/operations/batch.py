@@ -42,7 +42,7 @@ WINDOW: Final = 2
 _END: Final = object()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class BatchResults:
     """The outcomes of a batch: ``(index, reply or error)``, as they come or in order.
 
@@ -74,6 +74,10 @@ class BatchResults:
     def __attrs_post_init__(self) -> None:
         self._places = trio.Semaphore(self._limit)
         self._window = trio.Semaphore(WINDOW * self._limit)
+
+    def __repr__(self) -> str:
+        counts = f"{self._pending} under way, {len(self._ready)} to be taken"
+        return f"<BatchResults of {self._node.name!r}, {counts}>"
 
     def __aiter__(self) -> AsyncIterator[Outcome]:
         return self

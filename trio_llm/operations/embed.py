@@ -14,7 +14,9 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
     """Embed texts in as many requests as the provider's limits need.
 
     The family of the first member that embeds is the family of the call: vectors of
-    two families cannot be compared, so members of another one are not asked.
+    two families cannot be compared, so members of another one are not asked. The same
+    holds for lengths: at a balancer, the first vectors of a family tell that of all
+    later ones, and a member that gives others has not answered.
 
     Raises:
         LLMError: One request failed; the others are cancelled, and nothing is given.
@@ -22,12 +24,18 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
     """
     if request.family is None:
         request = attrs.evolve(request, family=node.embedding_family(request))
+    family = request.family
+    kept = node.height > 0 and request.dimensions is None and family is not None
+    if kept and request.length is None:
+        request = attrs.evolve(request, length=board.vector_lengths.get((node.name, family or "")))
     started = trio.current_time()
     results = [
         result
         for result in await ask_in_parts(board, node, request)
         if isinstance(result, Embeddings)
     ]
+    if kept and results:
+        board.vector_lengths.setdefault((node.name, family or ""), results[0].dimensions)
     if len(results) == 1:
         return results[0]
     lengths = {result.dimensions for result in results}

@@ -139,9 +139,9 @@ class PartialStream(Generic[T]):
     """
 
     _stream: ReplyStream
-    _shape: Shape[T]
-    _parser: PartialJson = attrs.field(factory=lambda: PartialJson("{"), init=False)
-    _values: list[T] = attrs.field(factory=list[T], init=False)
+    _shape: Shape[T] = attrs.field(repr=False)
+    _parser: PartialJson = attrs.field(factory=lambda: PartialJson("{"), init=False, repr=False)
+    _values: list[T] = attrs.field(factory=list[T], init=False, repr=False)
 
     @property
     def provider(self) -> str:

@@ -83,7 +83,7 @@ def _check_verdicts(verdicts: Sequence[object]) -> None:
 def _check_vectors(request: EmbedRequest, vectors: Sequence[Sequence[float]]) -> None:
     if len(vectors) != len(request.texts):
         raise _malformed(f"{len(vectors)} vectors came for {len(request.texts)} texts")
-    wanted = request.dimensions or len(next(iter(vectors), ()))
+    wanted = request.dimensions or request.length or len(next(iter(vectors), ()))
     for index, vector in enumerate(vectors):
         if len(vector) != wanted or not wanted:
             raise _malformed(

@@ -44,6 +44,17 @@ def from_url(url: str, place: str) -> Image:
     return from_base64(text, head.removesuffix(";base64"), place)
 
 
+def by_bytes(image: Image, place: str) -> Image:
+    """Give a picture by its bytes if its address is a ``data:`` URL; any other as it is.
+
+    Raises:
+        InvalidRequestError: The ``data:`` URL is broken; the message starts with `place`.
+    """
+    if image.url is None or not image.url.startswith("data:"):
+        return image
+    return from_url(image.url, place)
+
+
 def sniff(content: bytes) -> str:
     """Give the media type that a picture's first bytes tell, PNG where they tell nothing."""
     if content.startswith(b"\xff\xd8\xff"):

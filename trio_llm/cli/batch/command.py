@@ -23,6 +23,7 @@ from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import load_config
 from trio_llm.endpoint import CallOptions, Endpoint
 from trio_llm.errors import LLMError
+from trio_llm.ledger import installed_book
 from trio_llm.operations.prices import cost_of
 from trio_llm.runtime import open_runtime
 
@@ -103,6 +104,8 @@ def batch(
         async with open_runtime(loaded) as runtime:
             endpoint = runtime if via is None else runtime.provider(via)
             kinds = {status.name: status.kind for status in runtime.status()}
+            if not loaded.simulated:
+                await installed_book()  # takes a while, and must not when answers are waiting
             with Journal(output, identity, fresh=fresh, again=retry_failed) as journal:
                 total, done = _survey(file, journal)
                 journal.forget_failures()

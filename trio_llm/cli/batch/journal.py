@@ -88,6 +88,17 @@ class _Outcome:
     place: int
 
 
+def _is_cut(raw: bytes) -> bool:
+    """Whether a line without an end is what a crash left: it begins as an outcome does."""
+    if raw[: len(_START)] != _START[: len(raw)]:
+        return False
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
 @attrs.define(eq=False)
 class Journal:
     """The file of outcomes; a context manager.
@@ -138,16 +149,19 @@ class Journal:
 
     def _recover(self) -> None:
         """Read the outcomes that are there, and take off a line that was cut."""
-        whole = 0
+        whole, unended = 0, False
         with self.path.open("rb") as file:
             for place, raw in enumerate(file):
-                # What a crash has cut begins as an outcome does; all else is not ours.
-                if not raw.endswith(b"\n") and raw[: len(_START)] == _START[: len(raw)]:
+                unended = not raw.endswith(b"\n")
+                if unended and _is_cut(raw):
+                    unended = False
                     break
                 whole += len(raw)
                 self._take(place, raw)
         if whole != os.fstat(self._descriptor).st_size:
             os.ftruncate(self._descriptor, whole)
+        if unended:  # an editor took the last line's end away; the next must not join it
+            os.write(self._descriptor, b"\n")
         if self.again:
             good = {line: known for line, known in self._known.items() if known.good}
             self._failed = len(good) < len(self._known)
@@ -159,7 +173,7 @@ class Journal:
             record = json.loads(raw)
         fields = cast("dict[str, Any]", record) if isinstance(record, dict) else {}
         line, digest = fields.get("line"), fields.get("digest")
-        if not isinstance(line, int) or not isinstance(digest, str):
+        if type(line) is not int or not isinstance(digest, str):
             raise ConfigError(
                 [f"line {place + 1} is no outcome of a batch; give another -o, or --fresh"],
                 str(self.path),

@@ -21,7 +21,7 @@ from trio_llm.wire.anthropic.names import DIALECT, VERSION, WITHOUT_SAMPLING
 from trio_llm.wire.arguments import sent_arguments
 from trio_llm.wire.call_ids import CallIds
 from trio_llm.wire.dialect import Outgoing
-from trio_llm.wire.images import to_base64
+from trio_llm.wire.images import by_bytes, to_base64
 from trio_llm.wire.pairing import check_calls
 from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
 from trio_llm.wire.values import write_body
@@ -170,6 +170,8 @@ def _blocks(index: int, message: Message, names: CallIds) -> list[dict[str, Any]
     for place, part in placed_parts(index, message):
         if isinstance(part, Audio):
             raise unsupported(place, part, "send its transcript as text")
+        if isinstance(part, Image):
+            part = by_bytes(part, place)  # noqa: PLW2901 - the same picture
         block = document_block(part, place) if isinstance(part, File) else _block(part, names)
         if block is not None:
             blocks.append(block)

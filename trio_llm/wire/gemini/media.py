@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from trio_llm.chat import Audio, File, Image
 from trio_llm.errors import InvalidRequestError
 from trio_llm.wire.fields import expect_object, expect_text
-from trio_llm.wire.images import from_url
+from trio_llm.wire.images import by_bytes
 
 
 def write_media(part: Image | Audio | File, place: str) -> dict[str, Any]:
@@ -21,8 +21,8 @@ def write_media(part: Image | Audio | File, place: str) -> dict[str, Any]:
     Raises:
         InvalidRequestError: A ``data:`` URL is broken; the message starts with `place`.
     """
-    if isinstance(part, Image) and part.url is not None and part.url.startswith("data:"):
-        part = from_url(part.url, place)
+    if isinstance(part, Image):
+        part = by_bytes(part, place)
     if isinstance(part, Audio) or part.content is not None:
         data = base64.b64encode(part.content or b"").decode("ascii")
         return {"inlineData": {"mimeType": part.media_type, "data": data}}

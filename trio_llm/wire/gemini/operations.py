@@ -27,6 +27,7 @@ from trio_llm.wire.gemini.requests import generate_body
 from trio_llm.wire.values import as_list, as_name, as_object, write_body
 
 _PAGE = 1000
+_BESIDE_A_COUNT = {"promptTokensDetails", "cachedContentTokenCount", "totalBillableCharacters"}
 _LARGEST = sys.float_info.max
 _COUNTED_ON_VERTEX = ("contents", "systemInstruction", "tools", "generationConfig")
 _CAPABILITIES = {
@@ -116,9 +117,9 @@ class _Count:
     def decode(self, body: bytes, _operation: Operation, /) -> OperationResult:
         """Read the count."""
         fields = read_answer(body)
-        # A count of zero is left out, as every zero is.
-        tokens = fields.get("totalTokens", 0)
-        if type(tokens) is not int or tokens < 0 or not fields:
+        # A count of zero is left out, as every zero is; what else is there tells a count.
+        tokens = fields.get("totalTokens", 0 if _BESIDE_A_COUNT & fields.keys() else None)
+        if type(tokens) is not int or tokens < 0:
             raise MalformedResponseError("the response has no token count", phase="response")
         return TokenCount(tokens=tokens, exact=True, raw=fields)
 

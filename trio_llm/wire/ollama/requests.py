@@ -17,7 +17,7 @@ from trio_llm.chat import (
 from trio_llm.errors import UnsupportedError
 from trio_llm.wire.arguments import sent_arguments
 from trio_llm.wire.dialect import Outgoing
-from trio_llm.wire.images import to_base64
+from trio_llm.wire.images import by_bytes, to_base64
 from trio_llm.wire.ollama.names import DIALECT
 from trio_llm.wire.refusal import named_tool, placed_parts, unsupported
 from trio_llm.wire.values import as_object, write_body
@@ -89,11 +89,12 @@ def _written(index: int, message: Message, names: dict[str, str]) -> list[dict[s
             case Text(text):
                 texts.append(text)
             case Image():
-                if part.content is None:
+                picture = by_bytes(part, place)
+                if picture.content is None:
                     raise UnsupportedError(
                         f"{place}: this dialect takes pictures by their bytes, not by address"
                     )
-                images.append(to_base64(part))
+                images.append(to_base64(picture))
             case Reasoning():
                 if part.origin == DIALECT:
                     thoughts.append(part.text)

@@ -25,7 +25,7 @@ def write_part(part: Text | Image | Audio | File, place: str) -> dict[str, Any]:
     """Write one part.
 
     Raises:
-        InvalidRequestError: The dialect has no form for it.
+        UnsupportedError: The dialect has no form for it.
     """
     match part:
         case Text():

@@ -30,7 +30,7 @@ class OpenAIResponses:
     is asked for in encrypted form and sent back as it came. Whoever wants it stored
     says so in ``extra={"openai_responses": {"store": True}}``.
 
-    Refused with an `InvalidRequestError` that names the part: ``stop``, which the
+    Refused with an `UnsupportedError` that names the part: ``stop``, which the
     dialect lacks and without which the answer is another one; audio. Left out:
     ``seed``, which it lacks too; the name of a file that is given by its address;
     reasoning at the end of a turn, which the provider refuses. ``is_error`` of a
