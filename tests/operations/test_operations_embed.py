@@ -220,6 +220,37 @@ def test_later_calls_of_a_balancer_give_vectors_of_the_first_length() -> None:
     run(scenario)
 
 
+def test_first_calls_at_once_give_one_length() -> None:
+    """Of two that begin before any length is known, the one that ends later is refused."""
+    stage = Stage()
+    tree = LoadBalance(
+        [
+            _embedder(stage, "a", Embeds(after=1.0, dimensions=4)),
+            _embedder(stage, "b", Embeds(after=2.0, dimensions=3)),
+        ]
+    )
+
+    async def scenario(world: World) -> None:
+        lengths: list[int] = []
+        refused: list[str] = []
+
+        async def ask() -> None:
+            try:
+                lengths.append((await llm.embed("x")).dimensions)
+            except MalformedResponseError as error:
+                refused.append(error.message)
+
+        async with world.open(Config(default=tree)) as llm, trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            nursery.start_soon(ask)
+        assert lengths == [4]
+        assert [message.partition(";")[0] for message in refused] == [
+            "vectors of one family came in different lengths (3, 4)"
+        ]
+
+    explore(scenario, seeds=seeds(100))
+
+
 def test_a_result_of_another_kind_is_no_answer() -> None:
     """A backend that answers with something else has failed."""
 

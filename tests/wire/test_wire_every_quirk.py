@@ -41,7 +41,6 @@ OTHERS: dict[str, Any] = {
     "output": "prompt",
     "output_excludes_tools": "^m$",
     "output_closed": True,
-    "headers": (("x-more", "yes"),),
     "dimensions_field": "output_dimension",
     "encoding": "base64",
     "purposes": (("query", "search"),),

@@ -20,7 +20,8 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
 
     Raises:
         LLMError: One request failed; the others are cancelled, and nothing is given.
-        MalformedResponseError: The vectors of two requests differ in length.
+        MalformedResponseError: The vectors of two requests differ in length, or those
+            of a first call from those of another that ended meanwhile.
     """
     if request.family is None:
         request = attrs.evolve(request, family=node.embedding_family(request))
@@ -34,20 +35,22 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
         for result in await ask_in_parts(board, node, request)
         if isinstance(result, Embeddings)
     ]
-    if kept and results:
-        board.vector_lengths.setdefault((node.name, family or ""), results[0].dimensions)
-    if len(results) == 1:
-        return results[0]
     lengths = {result.dimensions for result in results}
+    if kept and results:
+        key = (node.name, family or "")
+        lengths.add(board.vector_lengths.setdefault(key, results[0].dimensions))
     if len(lengths) > 1:
         told = ", ".join(str(length) for length in sorted(lengths))
         error = MalformedResponseError(
-            f"the parts of one call have vectors of different lengths ({told})",
+            f"vectors of one family came in different lengths ({told}); "
+            "set dimensions, or ask one provider alone",
             provider=results[0].provider,
             model=results[0].model,
             phase="response",
         )
         error.attempts = joined_attempts(results)
         raise error
+    if len(results) == 1:
+        return results[0]
     vectors = tuple([vector for result in results for vector in result.vectors])
     return Embeddings(vectors=vectors, **joined(results, started))

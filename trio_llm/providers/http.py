@@ -116,7 +116,7 @@ class HttpBackend:
             idle=max(limits.idle, PULL_SILENCE),
             total=math.inf,
         )
-        self._headers = {"content-type": "application/json", **dict(remote.quirks.headers)}
+        self._headers = {"content-type": "application/json"}
         self._secret = ""
         if isinstance(remote.key, str):
             self._secret = remote.key

@@ -35,7 +35,6 @@ class Quirks:
             tools, so that they are asked in words; ``None`` means that all take both.
         output_closed: Whether a native schema must be closed (no open objects, no
             bounds, no recursion), so that any other is asked for by a forced tool.
-        headers: Further headers of every request, as pairs.
         dimensions_field: The name of the length of vectors in a request to embed;
             ``None`` where it cannot be chosen.
         encoding: In which form vectors are asked for; ``None`` leaves it to the
@@ -65,7 +64,6 @@ class Quirks:
     output: Literal["native", "tool", "prompt"] = "native"
     output_excludes_tools: str | None = None
     output_closed: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
     dimensions_field: str | None = "dimensions"
     encoding: Literal["float", "base64", "base64_int8"] | None = None
     purposes: tuple[tuple[str, str], ...] = ()
