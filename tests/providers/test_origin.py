@@ -25,6 +25,8 @@ class _Server(httpx.AsyncBaseTransport):
         """Keep the body, wait, and answer in the form asked for."""
         self.last = await request.aread()
         await trio.sleep(self.delay)
+        if request.url.path.endswith("/count_tokens"):
+            return httpx.Response(200, json={"input_tokens": 40})
         thinking = {"type": "thinking", "thinking": "Hm.", "signature": STATE}
         if not json.loads(self.last).get("stream"):
             content = [thinking, {"type": "text", "text": "Yes."}]
@@ -84,3 +86,18 @@ async def test_state_returns_only_to_the_winner_that_made_it(
     assert reply.provider == second
     assert (STATE.encode() in servers[second].last) is returned
     assert b"Yes." in servers[second].last
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_what_would_be_sent_is_what_is_counted() -> None:
+    """State that goes back to its server is counted there, as a part of the prompt."""
+    server = _Server()
+    provider = Provider(
+        "anthropic", base_url="https://one.invalid/v1", api_key="sk-ant-test", name="one"
+    )
+    async with open_runtime(Config(default=provider), transport=server) as llm:
+        first = await _whole(llm, "Is it?")
+        turns = [Message("user", "Is it?"), first.message, Message("user", "Sure?")]
+        count = await llm.count_tokens(turns)
+    assert (count.tokens, count.exact) == (40, True)
+    assert STATE.encode() in server.last

@@ -9,7 +9,14 @@ from urllib.parse import urlsplit
 import attrs
 import trio
 
-from trio_llm.chat import AnyResult, Completion, Operation, OperationResult, PullModel
+from trio_llm.chat import (
+    AnyResult,
+    Completion,
+    CountRequest,
+    Operation,
+    OperationResult,
+    PullModel,
+)
 from trio_llm.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -152,6 +159,8 @@ class HttpBackend:
             codec = self._dialect.operations.get(type(request))
             if codec is None:
                 raise InvalidRequestError(f"this provider does not offer {request.what}")
+            if isinstance(request, CountRequest):
+                request = attrs.evolve(request, request=self._origin.outward(request.request))
             outgoing = codec.encode(request, model=work.model)
         else:
             outgoing = self._dialect.encode(
