@@ -30,6 +30,7 @@ from trio_llm.chat import ModelInfo as ModelInfo
 from trio_llm.chat import ModelList as ModelList
 from trio_llm.chat import ModerateRequest as ModerateRequest
 from trio_llm.chat import Moderation as Moderation
+from trio_llm.chat import OnInterrupt as OnInterrupt
 from trio_llm.chat import Operation as Operation
 from trio_llm.chat import OperationResult as OperationResult
 from trio_llm.chat import OutputSchema as OutputSchema
@@ -43,6 +44,7 @@ from trio_llm.chat import Reply as Reply
 from trio_llm.chat import Request as Request
 from trio_llm.chat import ShowModel as ShowModel
 from trio_llm.chat import StreamEvent as StreamEvent
+from trio_llm.chat import Switched as Switched
 from trio_llm.chat import Text as Text
 from trio_llm.chat import TextDelta as TextDelta
 from trio_llm.chat import TokenCount as TokenCount
@@ -52,14 +54,22 @@ from trio_llm.chat import ToolCallDelta as ToolCallDelta
 from trio_llm.chat import ToolResult as ToolResult
 from trio_llm.chat import Usage as Usage
 from trio_llm.chat import Verdict as Verdict
+from trio_llm.config import BreakerSettings as BreakerSettings
 from trio_llm.config import Config as Config
+from trio_llm.config import Consensus as Consensus
 from trio_llm.config import CooldownSettings as CooldownSettings
+from trio_llm.config import Degradation as Degradation
 from trio_llm.config import Fallback as Fallback
+from trio_llm.config import HealthCheck as HealthCheck
+from trio_llm.config import Hedge as Hedge
 from trio_llm.config import LoadBalance as LoadBalance
+from trio_llm.config import PriceSettings as PriceSettings
 from trio_llm.config import Provider as Provider
 from trio_llm.config import Race as Race
+from trio_llm.config import RateLimit as RateLimit
 from trio_llm.config import Restart as Restart
 from trio_llm.config import Retry as Retry
+from trio_llm.config import RetryBudgetSettings as RetryBudgetSettings
 from trio_llm.config import Secret as Secret
 from trio_llm.config import Simulation as Simulation
 from trio_llm.config import Timeouts as Timeouts
@@ -116,17 +126,20 @@ __all__ = [
     "AuthenticationError",
     "BatchResults",
     "Blame",
+    "BreakerSettings",
     "CallOptions",
     "Capability",
     "Completion",
     "Config",
     "ConfigError",
     "ConnectionFailedError",
+    "Consensus",
     "ContentFilterError",
     "ContextLengthError",
     "CooldownSettings",
     "CountRequest",
     "CustomProvider",
+    "Degradation",
     "DeleteModel",
     "Done",
     "EmbedRequest",
@@ -136,6 +149,8 @@ __all__ = [
     "File",
     "Finished",
     "Health",
+    "HealthCheck",
+    "Hedge",
     "Image",
     "InvalidRequestError",
     "LLMError",
@@ -150,6 +165,7 @@ __all__ = [
     "ModerateRequest",
     "Moderation",
     "NodeStatistics",
+    "OnInterrupt",
     "Operation",
     "OperationResult",
     "OutputSchema",
@@ -158,6 +174,7 @@ __all__ = [
     "PartialStream",
     "PermissionDeniedError",
     "Price",
+    "PriceSettings",
     "Prompt",
     "Provider",
     "ProviderCrashedError",
@@ -170,6 +187,7 @@ __all__ = [
     "PullStream",
     "QuotaExceededError",
     "Race",
+    "RateLimit",
     "RateLimitError",
     "Reasoning",
     "ReasoningDelta",
@@ -178,6 +196,7 @@ __all__ = [
     "Request",
     "Restart",
     "Retry",
+    "RetryBudgetSettings",
     "Runtime",
     "Secret",
     "ServerError",
@@ -187,6 +206,7 @@ __all__ = [
     "StreamEvent",
     "StreamInterruptedError",
     "StructuredOutputError",
+    "Switched",
     "Text",
     "TextDelta",
     "Timeouts",

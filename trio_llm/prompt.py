@@ -5,7 +5,15 @@ from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 import attrs
 
-from trio_llm.chat import EmbedRequest, Message, ModerateRequest, OutputSchema, Request, Tool
+from trio_llm.chat import (
+    EmbedRequest,
+    Message,
+    ModerateRequest,
+    OnInterrupt,
+    OutputSchema,
+    Request,
+    Tool,
+)
 from trio_llm.config.rules import quoted, suggestion
 from trio_llm.errors import InvalidRequestError
 
@@ -30,6 +38,8 @@ class CallOptions(TypedDict, total=False):
     metadata: Mapping[str, str] | None
     prefer: str | None
     max_attempts: int | None
+    on_interrupt: OnInterrupt | Literal["fail", "restart", "resume"] | None
+    side_effects: bool | None
     extra: Mapping[str, Mapping[str, Any]] | None
     tags: Mapping[str, str] | None
 

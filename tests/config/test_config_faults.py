@@ -523,10 +523,10 @@ def test_a_broken_entry_is_one_fault() -> None:
     assert faults == (
         "providers.b: expected a table (in code, a Provider), found a string",
         'balancers.x: no kind of balancer "races"; did you mean "race"?',
-        "balancers.z: a kind is missing; known are race, fallback, load_balance",
+        "balancers.z: a kind is missing; known are race, hedge, fallback, load_balance, consensus",
         (
-            "balancers.w: expected a table (in code, one of Race, Fallback, LoadBalance), "
-            "found an integer"
+            "balancers.w: expected a table (in code, one of Race, Hedge, Fallback, "
+            "LoadBalance, Consensus), found an integer"
         ),
         "balancers.v: openai is a kind of provider; move it to `providers`",
     )

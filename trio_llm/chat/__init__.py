@@ -45,7 +45,9 @@ from trio_llm.chat.results import Verdict as Verdict
 from trio_llm.chat.schema import OutputSchema as OutputSchema
 from trio_llm.chat.stream import Delta as Delta
 from trio_llm.chat.stream import Finished as Finished
+from trio_llm.chat.stream import OnInterrupt as OnInterrupt
 from trio_llm.chat.stream import ReasoningDelta as ReasoningDelta
 from trio_llm.chat.stream import StreamEvent as StreamEvent
+from trio_llm.chat.stream import Switched as Switched
 from trio_llm.chat.stream import TextDelta as TextDelta
 from trio_llm.chat.stream import ToolCallDelta as ToolCallDelta

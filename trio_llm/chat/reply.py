@@ -116,11 +116,15 @@ class Reply:
         time_to_first_token: Seconds from the call to the first useful event of
             a stream; ``None`` for a plain call.
         metadata: What the balancers add: ``racing_winner``,
-            ``racing_latency_ms``, ``fallback_provider``, ``fallback_index``,
-            ``loadbalance_provider``. Where keys meet, the outermost balancer's
-            value stands.
+            ``racing_latency_ms``, ``racing_scores``, ``hedge_provider``, ``hedged``,
+            ``fallback_provider``, ``fallback_index``, ``loadbalance_provider``,
+            ``consensus_votes``, ``consensus_share``, ``switched_from``. Where keys meet,
+            the outermost balancer's value stands.
         attempts: One record per physical attempt, in the order of the call tree.
         raw: The provider's decoded body; ``None`` for a stream.
+        degraded: How it stands in for an answer that nobody could give: ``stale`` (the
+            last good one to the same request) or ``default`` (the configured text);
+            ``None`` for a real answer.
     """
 
     message: Message
@@ -133,6 +137,7 @@ class Reply:
     metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     attempts: tuple[Attempt, ...] = ()
     raw: Any = attrs.field(default=None, repr=False)
+    degraded: str | None = None
 
     @property
     def text(self) -> str:

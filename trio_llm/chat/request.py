@@ -10,6 +10,7 @@ import attrs
 from trio_llm.chat.capability import Capability
 from trio_llm.chat.messages import Audio, File, Image, Message, ToolCall
 from trio_llm.chat.schema import OutputSchema
+from trio_llm.chat.stream import OnInterrupt
 
 T = TypeVar("T")
 
@@ -182,11 +183,16 @@ def _check_table(name: str, value: object, cls: type, wanted: str) -> None:
             raise TypeError(msg)
 
 
+def _check_flags(request: "Request") -> None:
+    for name in ("parallel_tool_calls", "side_effects"):
+        value = cast("object", getattr(request, name))
+        if value is not None and not isinstance(value, bool):
+            msg = f"{name} must be True or False, not {type(value).__name__}"
+            raise TypeError(msg)
+
+
 def _check_collections(request: "Request") -> None:
-    parallel = cast("object", request.parallel_tool_calls)
-    if parallel is not None and not isinstance(parallel, bool):
-        msg = f"parallel_tool_calls must be True or False, not {type(parallel).__name__}"
-        raise TypeError(msg)
+    _check_flags(request)
     if request.stop:
         _check_items("stop", request.stop, str, "a string")
     if request.tools:
@@ -202,6 +208,17 @@ def _check_collections(request: "Request") -> None:
 def _to_tools(value: "Iterable[Tool]") -> "tuple[Tool, ...]":
     _demand_several("tools", value, "several Tools")
     return tuple(value)
+
+
+def _to_interrupt(value: OnInterrupt | str | None) -> OnInterrupt | None:
+    if value is None or isinstance(value, OnInterrupt):
+        return value
+    try:
+        return OnInterrupt(value)
+    except ValueError:
+        known = ", ".join(policy.value for policy in OnInterrupt)
+        msg = f"on_interrupt must be one of {known}, not {value!r}"
+        raise ValueError(msg) from None
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -230,6 +247,10 @@ class Request:
         prefer: The provider or balancer that a fallback tries first.
         max_attempts: The most physical attempts that the call may make, retries
             and racers included; ``None`` means the configured number.
+        on_interrupt: What happens when a stream breaks after it has begun (an
+            `OnInterrupt`, or ``fail``, ``restart``, ``resume``); ``None`` means what the
+            balancers are configured to do.
+        side_effects: Whether answering twice would do harm; such a call is never hedged.
         extra: Further fields by dialect name, merged into the request body as
             they are.
         tags: Labels for events and accounting; never sent.
@@ -251,6 +272,8 @@ class Request:
     metadata: Mapping[str, str] = _NOTHING
     prefer: str | None = None
     max_attempts: int | None = None
+    on_interrupt: OnInterrupt | None = attrs.field(default=None, converter=_to_interrupt)
+    side_effects: bool = False
     extra: Mapping[str, Mapping[str, Any]] = _NOTHING
     tags: Mapping[str, str] = _NOTHING
 

@@ -128,7 +128,7 @@ class Price:
         output: Output tokens, reasoning included.
         cached_input: Input tokens read from the provider's cache.
         cache_write: Input tokens written to it.
-        source: Where the figures come from: ``wire`` or ``genai-prices``.
+        source: Where the figures come from: ``wire``, ``configuration`` or ``genai-prices``.
     """
 
     input: Decimal

@@ -1,5 +1,6 @@
 """What arrives while a reply is being written."""
 
+import enum
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -49,6 +50,40 @@ class ToolCallDelta:
     arguments: str = ""
 
 
+class OnInterrupt(enum.Enum):
+    """What happens when a stream breaks after it has begun."""
+
+    FAIL = "fail"
+    """The consumer gets the error, with the partial text. The default."""
+    RESTART = "restart"
+    """Another member answers from the start. While the consumer has been given nothing
+    it does not notice; afterwards it gets a `Switched` event, and the text anew."""
+    RESUME = "resume"
+    """Another member goes on where the text broke off, after a `Switched` event. Only
+    members whose interface can do that are asked, and only where neither tools nor a
+    schema are in play."""
+
+
+@attrs.frozen
+class Switched:
+    """The stream broke, and another provider goes on with it.
+
+    Attributes:
+        provider: Who goes on.
+        model: The model that is asked there.
+        failed: Who broke off.
+        reason: Why, in words.
+        policy: `OnInterrupt.RESTART`: all text so far is void, the answer begins anew.
+            `OnInterrupt.RESUME`: the text so far stands, what follows continues it.
+    """
+
+    provider: str
+    model: str
+    failed: str
+    reason: str
+    policy: OnInterrupt
+
+
 @attrs.frozen
 class Finished:
     """The last event of a stream that ended well."""
@@ -57,4 +92,4 @@ class Finished:
 
 
 Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
-StreamEvent: TypeAlias = Delta | Finished
+StreamEvent: TypeAlias = Delta | Switched | Finished

@@ -1,4 +1,4 @@
-"""The class behind a provider of the kind ``custom``: found, and looked at."""
+"""What a configuration names in the user's own code: found, and looked at."""
 
 import importlib
 import inspect
@@ -10,15 +10,20 @@ from trio_llm.providers.catalogue import CUSTOM_METHOD
 from trio_llm.providers.custom import is_backend
 
 
-def import_class(name: str) -> type:
-    """Find a class by ``package.module:Class``.
+def import_object(name: str, what: str, example: str) -> Any:
+    """Find something by ``package.module:name``.
+
+    Args:
+        name: Where it is.
+        what: What it should be, in words.
+        example: How it is written.
 
     Raises:
         LookupError: There is none; the message says why and what to do.
     """
     module_name, colon, qualname = name.partition(":")
     if not colon or not module_name or not qualname:
-        raise LookupError(f"{quoted(name)} is no class; write it as package.module:Class")
+        raise LookupError(f"{quoted(name)} is no {what}; write it as package.module:{example}")
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:  # a module of the user's own may raise anything
@@ -28,11 +33,54 @@ def import_class(name: str) -> type:
         ) from error
     for part in qualname.split("."):
         found = getattr(found, part, None)
+    if found is None:
+        raise LookupError(
+            f"no {what} {quoted(qualname)} in {quoted(module_name)}; correct the name"
+        )
+    return found
+
+
+def import_class(name: str) -> type:
+    """Find a class by ``package.module:Class``.
+
+    Raises:
+        LookupError: There is none; the message says why and what to do.
+    """
+    found = import_object(name, "class", "Class")
     if not isinstance(found, type):
+        module_name, _, qualname = name.partition(":")
         raise LookupError(  # noqa: TRY004 - a name that leads nowhere
             f"no class {quoted(qualname)} in {quoted(module_name)}; correct the name"
         )
     return found
+
+
+def find_scorer(value: object) -> Any:
+    """Give the function that scores an answer.
+
+    Raises:
+        LookupError: It is none.
+    """
+    found = import_object(value, "function", "function") if isinstance(value, str) else value
+    if not callable(found):
+        problem = f"{described(found)} cannot be called; name a function"
+        raise LookupError(problem)  # noqa: TRY004 - as for every name that leads nowhere
+    return found
+
+
+def find_selection(value: object) -> Any:
+    """Give the user's own rule of selection; a class is called for one.
+
+    Raises:
+        LookupError: It is none.
+    """
+    found = import_object(value, "selection", "name") if isinstance(value, str) else value
+    if isinstance(found, type):
+        found = found()
+    if callable(getattr(found, "order", None)):
+        return found
+    problem = "it has no method `order(self, request, members)`"
+    raise LookupError(problem)
 
 
 def _options_problem(cls: type, options: Mapping[str, Any]) -> str | None:

@@ -1,16 +1,18 @@
 """A configuration as the runtime builds it: checked, named, and in order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
-from trio_llm.chat import Capability, Operation
+from trio_llm.chat import Capability, Operation, Price
 from trio_llm.config.schema import Balancer, KeySource, Provider
 from trio_llm.config.secret import Secret
 from trio_llm.config.settings import Simulation
 from trio_llm.config.tree import Config
 from trio_llm.errors import ProviderError
 from trio_llm.policy import Blame
+from trio_llm.policy.retry import RetryRule
 from trio_llm.providers.catalogue import Kind
 from trio_llm.wire import Quirks
 
@@ -35,6 +37,10 @@ class ResolvedProvider:
         capabilities: What it can be asked to do.
         operation_models: The models of the operations that `model` does not do.
         blames: Its own rows of the table of errors.
+        retry: How often it is asked again, and after what pauses.
+        retries: Its own rows of that, by class of error.
+        price: What its model costs; ``None`` means what the installed prices say.
+        continues: Whether it goes on with an answer that ends the conversation.
         custom: The class or instance behind the kind ``custom``.
         simulation: How it behaves when it is of the kind ``simulated``.
         settings: The provider as it was written.
@@ -52,6 +58,10 @@ class ResolvedProvider:
     capabilities: frozenset[Capability]
     operation_models: Mapping[type[Operation], str]
     blames: Mapping[type[ProviderError], Blame]
+    retry: RetryRule
+    retries: Mapping[type[ProviderError], RetryRule]
+    price: Price | None
+    continues: bool
     custom: object
     simulation: Simulation
     settings: Provider
@@ -66,6 +76,10 @@ class ResolvedBalancer:
         members: The names of its members that are enabled, in declared order.
         weights: The weight of each of them; equal ones where the strategy has none.
         primary: For a fallback, the member that is tried first.
+        advisers: By the name of the setting, those who are asked besides the members:
+            ``judge``, ``embedder``, ``on_context_length``, ``on_content_filter``.
+        scorer: For a race by quality, what scores an answer; ``None`` without one.
+        selection: For a load balance by the user's own rule, that rule.
         height: 1 over a balancer of providers, and one more over each balancer.
         settings: The balancer as it was written; for one that stands for a provider
             with several keys, as it would be.
@@ -80,6 +94,9 @@ class ResolvedBalancer:
     height: int
     settings: Balancer
     passes_on: bool = False
+    advisers: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict[str, tuple[str, ...]])
+    scorer: Callable[..., Any] | None = None
+    selection: Any = None
 
     @property
     def is_provider(self) -> bool:

@@ -2,21 +2,24 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
 
-from trio_llm.chat import Capability, EmbedRequest, ModerateRequest, Operation
-from trio_llm.config.blames import resolve_blames
+from trio_llm.chat import Capability, EmbedRequest, ModerateRequest, Operation, Price
+from trio_llm.config.blames import resolve_blames, resolve_retries
 from trio_llm.config.custom import find_custom
 from trio_llm.config.faults import Faults
 from trio_llm.config.plan import ResolvedProvider
-from trio_llm.config.rules import key_of, quoted, suggestion, under
+from trio_llm.config.rules import is_table, key_of, quoted, suggestion, under
 from trio_llm.config.schema import BALANCERS, KeySource, Provider
 from trio_llm.config.secret import Secret
-from trio_llm.config.settings import Simulation
+from trio_llm.config.settings import PriceSettings, Retry, Simulation
 from trio_llm.config.shapes import is_base_url, key_problem, shown_variable
+from trio_llm.errors import ProviderError
+from trio_llm.policy.retry import RetryRule
 from trio_llm.providers.catalogue import KINDS, Kind
 from trio_llm.wire import DIALECTS, Quirks
 
@@ -241,6 +244,34 @@ class _Resolution:
         }
         return {operation: model for operation, model in models.items() if model is not None}
 
+    def retry(self) -> RetryRule:
+        retry = self.provider.retry
+        sound = self.sound("retry") and not self.faults.touch(self.at("retry"))
+        retry = retry if sound else Retry()
+        return RetryRule(retry.attempts, retry.base_delay, retry.max_delay)
+
+    def retries(self, usual: RetryRule) -> dict[type[ProviderError], RetryRule]:
+        retry = self.provider.retry
+        if not isinstance(retry, Retry) or not is_table(retry.errors):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return {}
+        return resolve_retries(retry.errors, usual, under(self.at("retry"), "errors"), self.faults)
+
+    def price(self) -> Price | None:
+        price = self.provider.price
+        if not isinstance(price, PriceSettings) or self.faults.touch(self.at("price")):
+            return None
+
+        def exact(figure: float | None) -> Decimal | None:
+            return None if figure is None else Decimal(str(figure))
+
+        return Price(
+            exact(price.input) or Decimal(0),
+            exact(price.output) or Decimal(0),
+            exact(price.cached_input),
+            exact(price.cache_write),
+            "configuration",
+        )
+
     def custom(self, kind: Kind) -> object:
         provider = self.provider
         if kind.name != "custom" or not provider.enabled or not self.sound("options"):
@@ -267,6 +298,9 @@ def resolve_provider(
     work.unread(kind)
     model = work.model(kind)
     base_url = work.base_url(kind)
+    retry = work.retry()
+    custom = work.custom(kind)
+    continues = work.provider.continues
     return ResolvedProvider(
         name=name,
         kind=kind,
@@ -280,7 +314,15 @@ def resolve_provider(
         capabilities=work.capabilities(kind),
         operation_models=work.operation_models(kind),
         blames=resolve_blames(work.provider.errors, work.at("errors"), faults),
-        custom=work.custom(kind),
+        retry=retry,
+        retries=work.retries(retry),
+        price=work.price(),
+        continues=(
+            kind.continues or getattr(custom, "continues", False) is True
+            if continues is None
+            else continues
+        ),
+        custom=custom,
         simulation=work.provider.simulation or Simulation(),
         settings=provider,
     )

@@ -42,6 +42,11 @@ def to_table(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(value) if is_table(value) else value
 
 
+def to_tables(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Copy a table and the tables in it, as `to_table` does."""
+    return {key: to_table(entry) for key, entry in value.items()} if is_table(value) else value
+
+
 def under(path: str, key: str | int) -> str:
     """Give the path of an entry: ``path.key``, or ``path[key]`` for an index."""
     if isinstance(key, int):
@@ -145,11 +150,15 @@ def text(*, optional: bool = False, empty: bool = False) -> dict[str, Check]:
     return {_CHECK: check}
 
 
-def flag() -> dict[str, Check]:
+def flag(*, optional: bool = False) -> dict[str, Check]:
     """Demand ``true`` or ``false``."""
-    return {
-        _CHECK: lambda value: None if isinstance(value, bool) else expected("true or false", value)
-    }
+
+    def check(value: object) -> str | None:
+        if isinstance(value, bool) or (value is None and optional):
+            return None
+        return expected("true or false", value)
+
+    return {_CHECK: check}
 
 
 def choice(known: Collection[str], what: str, *, optional: bool = False) -> dict[str, Check]:

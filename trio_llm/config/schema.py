@@ -1,75 +1,43 @@
-"""Providers and balancers as the user writes them, in code or in a file.
+"""Balancers as the user writes them, in code or in a file.
 
 The records take whatever they are given; `trio_llm.config.check` looks at all of
 them at once, so that one error lists every fault.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final, TypeAlias, cast
 
 import attrs
 
-from trio_llm.chat import Capability
-from trio_llm.config import rules, shapes, shown
-from trio_llm.config.secret import Secret
-from trio_llm.config.settings import CooldownSettings, Retry, Simulation, Timeouts
-from trio_llm.policy import Blame
-from trio_llm.wire import DIALECTS
+from trio_llm.chat import OnInterrupt
+from trio_llm.config import rules, shapes
+from trio_llm.config.provider_schema import KeySource as KeySource
+from trio_llm.config.provider_schema import Provider as Provider
 
-KeySource: TypeAlias = Callable[[], Awaitable[str]]
-"""An async callable that gives a key; asked before each attempt.
-
-What it raises is shown by the name of its class alone, as an `AuthenticationError`;
-a `ProviderError` is passed on as it is.
-"""
-
-_CAPABILITIES: Final = {capability.value: capability for capability in Capability}
-_ORDER: Final = {capability: rank for rank, capability in enumerate(Capability)}
-
-
-def _to_tuple(value: Iterable[str]) -> tuple[str, ...]:
-    # A wrong type passes through unchanged here and below: the check names it.
-    return tuple(value) if isinstance(value, list | tuple) else cast("tuple[str, ...]", value)
-
-
-def _to_key(value: "str | Secret | KeySource | None") -> "Secret | KeySource | None":
-    return Secret(value) if isinstance(value, str) else value
-
-
-def _to_headers(value: Mapping[str, str]) -> Mapping[str, str]:
-    return rules.to_table(value)
-
-
-def _to_errors(value: "Mapping[str, Blame | Mapping[str, bool]]") -> Mapping[str, Any]:
-    # A row is kept as a table, so that what was loaded from a file equals it.
-    return (
-        {
-            name: attrs.asdict(row) if isinstance(row, Blame) else rules.to_table(row)
-            for name, row in value.items()
-        }
-        if rules.is_table(value)
-        else value
-    )
-
-
-def _to_weights(value: Mapping[str, float]) -> Mapping[str, float]:
-    return rules.to_table(value)
-
-
-def _to_capabilities(
-    value: Iterable[Capability | str] | None,
-) -> tuple[Capability | str, ...] | None:
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=lambda item: _ORDER.get(cast("Capability", item), len(_ORDER)))
-    if not isinstance(value, list | tuple):
-        return cast("tuple[Capability | str, ...] | None", value)
-    return tuple(_CAPABILITIES.get(item, item) if type(item) is str else item for item in value)
+_INTERRUPTS: Final = tuple(policy.value for policy in OnInterrupt)
 
 
 def _to_members(value: "Iterable[Member] | None") -> "tuple[Member, ...] | None":
+    # A wrong type passes through unchanged here and below: the check names it.
     if isinstance(value, list | tuple):
         return tuple(value)
     return cast("tuple[Member, ...] | None", value)
+
+
+def _to_names(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else cast("tuple[str, ...]", value)
+
+
+def _to_interrupt(value: OnInterrupt | str) -> str:
+    return value.value if isinstance(value, OnInterrupt) else value
+
+
+def _to_table(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return rules.to_table(value)
+
+
+def _to_tables(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return rules.to_tables(value)
 
 
 def _is_member(value: object) -> str | None:
@@ -79,250 +47,252 @@ def _is_member(value: object) -> str | None:
 
 
 @attrs.frozen
-class Provider:
-    """One provider: who is asked, how often, how long.
-
-    Args:
-        kind: What it is; see `trio_llm.providers.catalogue.KINDS`.
-        name: Its name; in a mapping the key says it. Without either it is the kind.
-        model: The model to ask for; ``None`` means the kind's own.
-        base_url: Where it is; ``None`` means where the kind says.
-        api_key_env: The environment variable that holds its key; ``None`` means
-            the kind's own.
-        api_key_envs: Environment variables with several keys of it. It then becomes
-            one provider for each, ``name-1`` and so on, each with places and health
-            of its own, under a load balancer that bears its name: a call goes to the
-            next key in turn, and on to another one if that fails.
-        api_key: The key itself, or an async callable that gives it. In code only.
-        dialect: Its wire format, where it is not that of its kind; see
-            `trio_llm.wire.DIALECTS`.
-        api_version: The version of its interface, for the kinds ``azure``,
-            ``anthropic`` and ``openai_compatible``, and for any in the dialect
-            ``anthropic``; ``None`` means the kind's or the dialect's own.
-        embedding_model: The model that embeds; ``None`` means the kind's own.
-        moderation_model: The model that moderates; ``None`` means the kind's own.
-        structured_output: How an answer of a given shape is asked for: by the ``native``
-            JSON schema, as a forced ``tool``, or in words (``prompt``); ``None`` means
-            what the kind takes, which can depend on the schema and on tools beside it.
-        enabled: Whether it is used at all.
-        priority: Lower is tried first where a balancer lists no members; ties in
-            declared order.
-        max_concurrency: How many requests it serves at once.
-        mailbox: How many requests may wait.
-        max_tokens_per_request: Upper limit on output tokens of any request.
-        models: Further models that it serves.
-        capabilities: What it can be asked to do; ``None`` means what the kind can.
-        timeouts: How long each phase may take.
-        retry: Further attempts on this provider.
-        cooldown: When it rests after failures.
-        errors: What follows from its errors, where that is not what the table in
-            `trio_llm.policy.blame` says: by the name of the class, a `Blame`, or those
-            of ``charges``, ``cools``, ``falls_through`` and ``retries`` that differ.
-        headers: Further HTTP headers for every request.
-        proxy: The URL of an HTTP proxy; ``None`` leaves it to the environment.
-        verify: Whether certificates are checked, or a file of those to trust.
-        cls: For the kind ``custom``: the class, an instance of it, or
-            ``package.module:Class``. The key in a file is ``class``.
-        options: For the kind ``custom``: keyword arguments of the class.
-        simulation: For the kind ``simulated``: how it behaves.
-    """
-
-    kind: str = attrs.field(metadata=rules.text(empty=True))
-    name: str | None = attrs.field(default=None, metadata=rules.text(optional=True))
-    model: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
-    base_url: str | None = attrs.field(
-        default=None, kw_only=True, repr=shown.url, metadata=rules.custom(shapes.is_base_url)
-    )
-    api_key_env: str | None = attrs.field(
-        default=None, kw_only=True, repr=shown.variable, metadata=rules.custom(shapes.is_variable)
-    )
-    api_key_envs: tuple[str, ...] = attrs.field(
-        default=(),
-        kw_only=True,
-        converter=_to_tuple,
-        repr=shown.variables,
-        metadata=rules.custom(shapes.is_list, items=shapes.is_listed_variable),
-    )
-    api_key: Secret | KeySource | None = attrs.field(
-        default=None,
-        kw_only=True,
-        converter=_to_key,
-        repr=shown.key,
-        metadata=rules.custom(shapes.is_key),
-    )
-    dialect: str | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.choice(DIALECTS, "dialect", optional=True)
-    )
-    api_version: str | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.custom(shapes.is_version)
-    )
-    embedding_model: str | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.text(optional=True)
-    )
-    moderation_model: str | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.text(optional=True)
-    )
-    structured_output: Literal["native", "tool", "prompt"] | None = attrs.field(
-        default=None,
-        kw_only=True,
-        metadata=rules.choice(("native", "tool", "prompt"), "way to ask", optional=True),
-    )
-    enabled: bool = attrs.field(default=True, kw_only=True, metadata=rules.flag())
-    priority: int = attrs.field(default=0, kw_only=True, metadata=rules.integer())
-    max_concurrency: int = attrs.field(default=16, kw_only=True, metadata=rules.integer(minimum=1))
-    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
-    max_tokens_per_request: int | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.integer(minimum=1, optional=True)
-    )
-    models: tuple[str, ...] = attrs.field(
-        default=(),
-        kw_only=True,
-        converter=_to_tuple,
-        metadata=rules.custom(shapes.is_list, items=shapes.is_word),
-    )
-    capabilities: tuple[Capability | str, ...] | None = attrs.field(
-        default=None,
-        kw_only=True,
-        converter=_to_capabilities,
-        metadata=rules.custom(shapes.is_optional_list, items=shapes.is_capability),
-    )
-    timeouts: Timeouts = attrs.field(
-        factory=Timeouts, kw_only=True, metadata=rules.record(Timeouts)
-    )
-    retry: Retry = attrs.field(factory=Retry, kw_only=True, metadata=rules.record(Retry))
-    cooldown: CooldownSettings = attrs.field(
-        factory=CooldownSettings, kw_only=True, metadata=rules.record(CooldownSettings)
-    )
-    errors: Mapping[str, Blame | Mapping[str, bool]] = attrs.field(
-        factory=dict[str, "Blame | Mapping[str, bool]"],
-        kw_only=True,
-        converter=_to_errors,
-        metadata=rules.custom(shapes.is_errors),
-    )
-    headers: Mapping[str, str] = attrs.field(
-        factory=dict[str, str],
-        kw_only=True,
-        converter=_to_headers,
-        repr=shown.names,
-        metadata=rules.custom(shapes.is_headers, items=shapes.is_header_value),
-    )
-    proxy: str | None = attrs.field(
-        default=None, kw_only=True, repr=shown.url, metadata=rules.custom(shapes.is_proxy)
-    )
-    verify: bool | str = attrs.field(
-        default=True, kw_only=True, metadata=rules.custom(shapes.is_verify)
-    )
-    cls: object = attrs.field(default=None, kw_only=True)
-    options: Mapping[str, Any] = attrs.field(
-        factory=dict[str, Any],
-        kw_only=True,
-        converter=rules.to_table,
-        repr=shown.names,
-        metadata=rules.custom(shapes.is_options),
-    )
-    simulation: Simulation | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.record(Simulation, optional=True)
-    )
-
-
-@attrs.frozen
-class Race:
-    """Asks all members at once; the first useful success wins, the others are cancelled.
+class _Balancer:
+    """What all balancers have.
 
     Args:
         members: Names, providers or balancers; ``None`` means all enabled
             providers by priority. Ties go to the one declared first.
-        strategy: ``first_wins``.
-        timeout: Seconds until one must have won; ``None`` means no limit.
+        models: The model that a member is asked for when the call names none, by the
+            member's name.
+        virtual_models: Names of models that there are at this balancer alone: for each,
+            the model of every member that serves it, by the member's name.
+        on_interrupt: What happens when a stream breaks after it has begun, unless the
+            call says otherwise; see `OnInterrupt`.
         name: Its name; in a mapping the key says it.
         mailbox: How many requests may wait.
     """
-
-    kind: ClassVar[str] = "race"
 
     members: "tuple[Member, ...] | None" = attrs.field(
         default=None,
         converter=_to_members,
         metadata=rules.custom(shapes.is_members, items=_is_member),
     )
-    strategy: str = attrs.field(
-        default="first_wins", kw_only=True, metadata=rules.choice(("first_wins",), "strategy")
+    models: Mapping[str, str] = attrs.field(
+        factory=dict[str, str],
+        kw_only=True,
+        converter=_to_table,
+        metadata=rules.custom(shapes.is_any_table, items=shapes.is_word),
     )
-    timeout: float | None = attrs.field(
-        default=None, kw_only=True, metadata=rules.number(above=True, optional=True)
+    virtual_models: Mapping[str, Mapping[str, str]] = attrs.field(
+        factory=dict[str, Mapping[str, str]],
+        kw_only=True,
+        converter=_to_tables,
+        metadata=rules.custom(shapes.is_any_table, items=shapes.is_table_of_words),
+    )
+    on_interrupt: str = attrs.field(
+        default=OnInterrupt.FAIL.value,
+        kw_only=True,
+        converter=_to_interrupt,
+        metadata=rules.choice(_INTERRUPTS, "policy"),
     )
     name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
     mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
 
 
 @attrs.frozen
-class Fallback:
+class Race(_Balancer):
+    """Asks all members at once; one answer is let through, the others are cancelled.
+
+    Args:
+        strategy: ``first_wins``: the first useful success. ``weighted``: of the successes
+            within the grace period the one with the best record (decayed win rate x
+            latency factor). ``quality``: of these the one with the best score.
+        timeout: Seconds until one must have won, the grace period included; the body of
+            the winning stream is not covered. ``None`` means no limit.
+        grace_period: For ``weighted`` and ``quality``: seconds that the others have after
+            the first success.
+        scorer: For ``quality``: a callable of the request and the `Completion` that gives
+            a number, the more the better, or ``package.module:function``; ``None`` means
+            how complete the answer is.
+        judge: For ``quality``: the name of a provider or balancer that is asked to score
+            the answers, in place of a scorer.
+    """
+
+    kind: ClassVar[str] = "race"
+
+    strategy: str = attrs.field(
+        default="first_wins",
+        kw_only=True,
+        metadata=rules.choice(("first_wins", "weighted", "quality"), "strategy"),
+    )
+    timeout: float | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.number(above=True, optional=True)
+    )
+    grace_period: float = attrs.field(default=0.5, kw_only=True, metadata=rules.number())
+    scorer: object = attrs.field(
+        default=None, kw_only=True, metadata=rules.custom(shapes.is_function)
+    )
+    judge: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
+
+
+@attrs.frozen
+class Hedge(_Balancer):
+    """Asks one member, and the next one too if the answer is late; the first success wins.
+
+    A call that says that it has side effects is never hedged.
+
+    Args:
+        delay: Seconds after which the next member is asked; ``None`` means the
+            percentile below.
+        percentile: The share, 0 to 1, of recent times to the first token after which
+            the next member is asked.
+        minimum_samples: Without so many recent times there is no percentile, and the
+            next member is asked only when one fails.
+        window: How many seconds count as recent.
+        max_extra_calls: The most that hedging may add, as a share of the calls.
+        max_extra_cost: The most that it may add, as a share of the spend, where prices
+            are known.
+    """
+
+    kind: ClassVar[str] = "hedge"
+
+    delay: float | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.number(optional=True)
+    )
+    percentile: float = attrs.field(
+        default=0.9, kw_only=True, metadata=rules.number(above=True, maximum=1.0)
+    )
+    minimum_samples: int = attrs.field(default=20, kw_only=True, metadata=rules.integer(minimum=1))
+    window: float = attrs.field(default=300.0, kw_only=True, metadata=rules.number(above=True))
+    max_extra_calls: float = attrs.field(
+        default=0.1, kw_only=True, metadata=rules.number(maximum=1.0)
+    )
+    max_extra_cost: float = attrs.field(
+        default=0.1, kw_only=True, metadata=rules.number(maximum=1.0)
+    )
+
+
+@attrs.frozen
+class Fallback(_Balancer):
     """Asks one member after the other until one succeeds.
 
     Args:
-        members: Names, providers or balancers; ``None`` means all enabled
-            providers by priority.
         max_retries: How many further members are tried; ``None`` means all.
         primary: The member tried first, by index or name; the others follow in
             declared order. A disabled one passes the turn on.
-        name: Its name; in a mapping the key says it.
-        mailbox: How many requests may wait.
+        on_context_length: Names of those that are asked, in this order, when a request
+            is too long for a member. They need not be members.
+        on_content_filter: The same for a request that a member refused for its content.
     """
 
     kind: ClassVar[str] = "fallback"
 
-    members: "tuple[Member, ...] | None" = attrs.field(
-        default=None,
-        converter=_to_members,
-        metadata=rules.custom(shapes.is_members, items=_is_member),
-    )
     max_retries: int | None = attrs.field(
         default=None, kw_only=True, metadata=rules.integer(minimum=0, optional=True)
     )
     primary: int | str = attrs.field(
         default=0, kw_only=True, metadata=rules.custom(shapes.is_primary)
     )
-    name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
-    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
+    on_context_length: tuple[str, ...] = attrs.field(
+        default=(),
+        kw_only=True,
+        converter=_to_names,
+        metadata=rules.custom(shapes.is_list, items=shapes.is_word),
+    )
+    on_content_filter: tuple[str, ...] = attrs.field(
+        default=(),
+        kw_only=True,
+        converter=_to_names,
+        metadata=rules.custom(shapes.is_list, items=shapes.is_word),
+    )
+
+
+LOAD_BALANCE_STRATEGIES: Final = (
+    "round_robin",
+    "random",
+    "weighted",
+    "least_busy",
+    "least_latency",
+    "least_cost",
+    "adaptive",
+    "custom",
+)
 
 
 @attrs.frozen
-class LoadBalance:
+class LoadBalance(_Balancer):
     """Spreads calls over its members, one member for each call.
 
     Args:
-        members: Names, providers or balancers; ``None`` means all enabled
-            providers by priority.
-        strategy: ``round_robin``, ``random`` or ``weighted``.
+        strategy: ``round_robin``, ``random``, ``weighted``, ``least_busy``,
+            ``least_latency`` (peak EWMA, power of two choices), ``least_cost`` (real
+            prices), ``adaptive`` (success, latency and cost together), or ``custom``.
         weights: For ``weighted``: the share of every member, by name.
-        name: Its name; in a mapping the key says it.
-        mailbox: How many requests may wait.
+        selection: For ``custom``: a `Selection`, or ``package.module:name`` of one.
+        affinity: Whether the same conversation stays at the same member while that can
+            take it, so that the provider's prompt cache is used.
     """
 
     kind: ClassVar[str] = "load_balance"
 
-    members: "tuple[Member, ...] | None" = attrs.field(
-        default=None,
-        converter=_to_members,
-        metadata=rules.custom(shapes.is_members, items=_is_member),
-    )
     strategy: str = attrs.field(
         default="round_robin",
         kw_only=True,
-        metadata=rules.choice(("round_robin", "random", "weighted"), "strategy"),
+        metadata=rules.choice(LOAD_BALANCE_STRATEGIES, "strategy"),
     )
     weights: Mapping[str, float] = attrs.field(
         factory=dict[str, float],
         kw_only=True,
-        converter=_to_weights,
+        converter=_to_table,
         metadata=rules.custom(shapes.is_weights, items=rules.share),
     )
-    name: str | None = attrs.field(default=None, kw_only=True, metadata=rules.text(optional=True))
-    mailbox: int = attrs.field(default=256, kw_only=True, metadata=rules.integer(minimum=1))
+    selection: object = attrs.field(
+        default=None, kw_only=True, metadata=rules.custom(shapes.is_selection)
+    )
+    affinity: bool = attrs.field(default=False, kw_only=True, metadata=rules.flag())
 
 
-Balancer: TypeAlias = Race | Fallback | LoadBalance
-Member: TypeAlias = str | Provider | Race | Fallback | LoadBalance
+@attrs.frozen
+class Consensus(_Balancer):
+    """Asks all members at once, and gives the answer on which most of them agree.
 
-BALANCERS: Final = (Race, Fallback, LoadBalance)
+    It stops as soon as the votes that are missing cannot change the result, and cancels
+    the rest. Ties go to the member declared first.
+
+    Args:
+        strategy: ``majority`` (equal texts but for case, space and punctuation at the
+            ends; equal values for a typed answer), ``similarity`` (texts alike by
+            `threshold`), ``weighted`` (as ``majority``, each vote by its weight), or
+            ``embedding`` (vectors alike by `threshold`).
+        threshold: How alike two answers must be to count as one, 0 to 1.
+        quorum: How many answers there must be; ``None`` means more than half of the
+            members.
+        weights: For ``weighted``: what the vote of a member counts, 0 to 1, by name.
+        embedder: For ``embedding``: the name of the provider or balancer that embeds.
+        timeout: Seconds until there must be a result; ``None`` means no limit. The
+            answers that are there by then decide, if they are enough.
+    """
+
+    kind: ClassVar[str] = "consensus"
+
+    strategy: str = attrs.field(
+        default="majority",
+        kw_only=True,
+        metadata=rules.choice(("majority", "similarity", "weighted", "embedding"), "strategy"),
+    )
+    threshold: float = attrs.field(
+        default=0.7, kw_only=True, metadata=rules.number(above=True, maximum=1.0)
+    )
+    quorum: int | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.integer(minimum=1, optional=True)
+    )
+    weights: Mapping[str, float] = attrs.field(
+        factory=dict[str, float],
+        kw_only=True,
+        converter=_to_table,
+        metadata=rules.custom(shapes.is_weights, items=rules.share),
+    )
+    embedder: str | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.text(optional=True)
+    )
+    timeout: float | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.number(above=True, optional=True)
+    )
+
+
+Balancer: TypeAlias = Race | Hedge | Fallback | LoadBalance | Consensus
+Member: TypeAlias = str | Provider | Race | Hedge | Fallback | LoadBalance | Consensus
+
+BALANCERS: Final = (Race, Hedge, Fallback, LoadBalance, Consensus)
 """The classes of balancer; each knows the word after ``kind =`` that means it."""

@@ -1,9 +1,12 @@
 """The small records of settings inside a provider or the configuration; seconds as floats."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from trio_llm import errors
-from trio_llm.config import rules
+from trio_llm.config import rules, shapes
 
 _ERROR_CLASSES = tuple(
     name
@@ -41,11 +44,18 @@ class Retry:
         max_delay: Upper bound of every pause, in seconds. A wait that the provider
             asks for is kept to the letter; if it is longer than this and than 120 s,
             the call does not ask it again.
+        errors: Where that differs for one class of error: by the name of the class,
+            those of the three above that differ.
     """
 
     attempts: int = attrs.field(default=0, metadata=rules.integer(minimum=0))
     base_delay: float = attrs.field(default=0.5, metadata=rules.number())
     max_delay: float = attrs.field(default=8.0, metadata=rules.number())
+    errors: Mapping[str, Mapping[str, Any]] = attrs.field(
+        factory=dict[str, Mapping[str, Any]],
+        converter=rules.to_tables,
+        metadata=rules.custom(shapes.is_errors),
+    )
 
 
 @attrs.frozen
@@ -62,6 +72,136 @@ class CooldownSettings:
     initial: float = attrs.field(default=5.0, metadata=rules.number())
     maximum: float = attrs.field(default=300.0, metadata=rules.number())
     after_failures: int = attrs.field(default=3, metadata=rules.integer(minimum=1))
+
+
+@attrs.frozen
+class BreakerSettings:
+    """When a provider is cut off, and how it comes back; see `trio_llm.policy.breaker`.
+
+    It opens after `CooldownSettings.after_failures` charged failures in a row, or by
+    the share of failures set here; it rests as `CooldownSettings` says; then one real
+    call is let through, and its outcome closes it or opens it again.
+
+    Args:
+        ratio: The share of charged failures, 0 to 1, that opens it; 1 means never by
+            share, unless all fail.
+        window: Over so many seconds.
+        minimum_calls: And not on fewer outcomes than this.
+        jitter: By how much of its length a rest may be prolonged by chance, 0 to 1.
+            A wait that the provider asked for is not.
+        quota_rest: Seconds of the first rest when the quota is used up and the
+            provider does not say until when; it doubles.
+        authentication_rest: Seconds of the first rest after a refused key; it doubles.
+    """
+
+    ratio: float = attrs.field(default=0.5, metadata=rules.number(above=True, maximum=1.0))
+    window: float = attrs.field(default=60.0, metadata=rules.number(above=True))
+    minimum_calls: int = attrs.field(default=20, metadata=rules.integer(minimum=1))
+    jitter: float = attrs.field(default=0.1, metadata=rules.number(maximum=1.0))
+    quota_rest: float = attrs.field(default=600.0, metadata=rules.number(above=True))
+    authentication_rest: float = attrs.field(default=300.0, metadata=rules.number(above=True))
+
+
+@attrs.frozen
+class RateLimit:
+    """How much a provider may be asked; see `trio_llm.policy.rate_limit`.
+
+    Args:
+        requests_per_minute: Requests; ``None`` means no limit.
+        tokens_per_minute: Input and output tokens, reserved by an estimate and settled
+            by what was used; ``None`` means no limit.
+        requests_per_day: Requests; ``None`` means no limit.
+        on_limit: What a call does that would exceed it: ``wait`` in line, at most until
+            its deadline, where no other member can take it; or ``fall_on`` at once.
+        learn: Whether to keep to what the provider's headers say is left.
+    """
+
+    requests_per_minute: float | None = attrs.field(
+        default=None, metadata=rules.number(above=True, optional=True)
+    )
+    tokens_per_minute: float | None = attrs.field(
+        default=None, metadata=rules.number(above=True, optional=True)
+    )
+    requests_per_day: float | None = attrs.field(
+        default=None, metadata=rules.number(above=True, optional=True)
+    )
+    on_limit: str = attrs.field(
+        default="wait", metadata=rules.choice(("wait", "fall_on"), "way to go on")
+    )
+    learn: bool = attrs.field(default=True, metadata=rules.flag())
+
+
+@attrs.frozen
+class HealthCheck:
+    """Active probes of a provider; without an interval there are none.
+
+    Args:
+        interval: Seconds between two probes; ``None`` means none.
+        jitter: By how much of its length an interval may differ by chance, 0 to 1.
+        timeout: Seconds that a probe may take.
+        call: What is asked: one token (``generate``), or the list of models
+            (``models``), which costs nothing, and says less.
+    """
+
+    interval: float | None = attrs.field(
+        default=None, metadata=rules.number(above=True, optional=True)
+    )
+    jitter: float = attrs.field(default=0.1, metadata=rules.number(maximum=1.0))
+    timeout: float = attrs.field(default=10.0, metadata=rules.number(above=True))
+    call: str = attrs.field(
+        default="generate", metadata=rules.choice(("generate", "models"), "call")
+    )
+
+
+@attrs.frozen
+class PriceSettings:
+    """What a provider's model costs, in US dollars per million tokens.
+
+    Args:
+        input: Input tokens.
+        output: Output tokens, reasoning included.
+        cached_input: Input tokens read from the provider's cache; ``None`` means as
+            other input.
+        cache_write: Input tokens written to it; ``None`` means as other input.
+    """
+
+    input: float = attrs.field(default=0.0, metadata=rules.number())
+    output: float = attrs.field(default=0.0, metadata=rules.number())
+    cached_input: float | None = attrs.field(default=None, metadata=rules.number(optional=True))
+    cache_write: float | None = attrs.field(default=None, metadata=rules.number(optional=True))
+
+
+@attrs.frozen
+class RetryBudgetSettings:
+    """How many retries a runtime may make in all; see `trio_llm.policy.budget`.
+
+    Args:
+        share: Retries earned by each call.
+        per_second: Retries earned by each second.
+    """
+
+    share: float = attrs.field(default=0.2, metadata=rules.number())
+    per_second: float = attrs.field(default=10.0, metadata=rules.number())
+
+
+@attrs.frozen
+class Degradation:
+    """What a caller gets in place of an error when nobody could answer.
+
+    Such a reply is marked: `Reply.degraded` says how. An error that another provider
+    could not have mended (a bad request, a refused content) stays an error.
+
+    Args:
+        stale: Whether to give the last good answer to the same request, if there is one.
+        stale_for: How old that may be, in seconds.
+        entries: How many answers are remembered for that.
+        reply: The text to give otherwise; ``None`` means that the error stands.
+    """
+
+    stale: bool = attrs.field(default=False, metadata=rules.flag())
+    stale_for: float = attrs.field(default=3600.0, metadata=rules.number(above=True))
+    entries: int = attrs.field(default=256, metadata=rules.integer(minimum=1))
+    reply: str | None = attrs.field(default=None, metadata=rules.text(optional=True))
 
 
 @attrs.frozen

@@ -203,3 +203,35 @@ def is_primary(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return expected("an index or a member's name", value)
     return None
+
+
+def is_any_table(value: object) -> str | None:
+    """Demand a table; what is in it is looked at one by one."""
+    return None if isinstance(value, Mapping) else expected("a table", value)
+
+
+def is_table_of_words(value: object) -> str | None:
+    """Demand a table of strings, none of them empty."""
+    if not isinstance(value, Mapping):
+        return expected("a table of strings", value)
+    for key, entry in cast("Mapping[object, object]", value).items():
+        problem = is_word(entry)
+        if problem is not None:
+            return f"{key}: {problem}"
+    return None if value else "an empty table; name a model for a member, or leave it out"
+
+
+def is_function(value: object) -> str | None:
+    """Demand a callable, or the name of one; it is found later."""
+    if value is None or callable(value) or (isinstance(value, str) and value):
+        return None
+    return expected("a function, or package.module:function", value)
+
+
+def is_selection(value: object) -> str | None:
+    """Demand an object with a method `order`, or the name of one; it is found later."""
+    if value is None or (isinstance(value, str) and value):
+        return None
+    if callable(getattr(value, "order", None)):
+        return None
+    return expected("a Selection (an object with a method `order`), or package.module:name", value)

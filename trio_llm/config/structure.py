@@ -13,28 +13,36 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from trio_llm.config.faults import Faults
 from trio_llm.config.rules import is_sequence, is_table, key_of, record_of, suggestion, under
-from trio_llm.config.schema import (
-    BALANCERS,
-    Balancer,
-    Fallback,
-    LoadBalance,
-    Member,
-    Provider,
-    Race,
+from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
+from trio_llm.config.settings import (
+    BreakerSettings,
+    CooldownSettings,
+    Degradation,
+    HealthCheck,
+    PriceSettings,
+    RateLimit,
+    Restart,
+    Retry,
+    RetryBudgetSettings,
+    Simulation,
+    Timeouts,
 )
-from trio_llm.config.settings import CooldownSettings, Restart, Retry, Simulation, Timeouts
 from trio_llm.config.tree import Config
 
 _RECORDS: Final = (
     Timeouts,
     Retry,
     CooldownSettings,
+    BreakerSettings,
+    RateLimit,
+    HealthCheck,
+    PriceSettings,
     Restart,
+    RetryBudgetSettings,
+    Degradation,
     Simulation,
     Provider,
-    Race,
-    Fallback,
-    LoadBalance,
+    *BALANCERS,
     Config,
 )
 _BY_KIND: Final[Mapping[object, type[Balancer]]] = {cls.kind: cls for cls in BALANCERS}

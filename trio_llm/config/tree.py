@@ -9,7 +9,7 @@ from trio_llm.config import rules
 from trio_llm.config.census import Place, occurrences
 from trio_llm.config.save import write
 from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
-from trio_llm.config.settings import Restart
+from trio_llm.config.settings import Degradation, Restart, RetryBudgetSettings
 from trio_llm.providers.catalogue import KINDS
 
 
@@ -76,8 +76,10 @@ class Config:
             and racers included; a call may say otherwise.
         close_deadline: How many seconds the clean-up of one call may take.
         drain_deadline: How many seconds requests under way have to finish when
-            a provider is drained.
+            the runtime is closed.
         restart: How often actors are restarted.
+        retry_budget: How many retries all calls may make together.
+        degradation: What callers get when nobody can answer.
     """
 
     providers: Mapping[str, Provider] = attrs.field(
@@ -97,6 +99,12 @@ class Config:
     )
     drain_deadline: float = attrs.field(default=5.0, kw_only=True, metadata=rules.number())
     restart: Restart = attrs.field(factory=Restart, kw_only=True, metadata=rules.record(Restart))
+    retry_budget: RetryBudgetSettings = attrs.field(
+        factory=RetryBudgetSettings, kw_only=True, metadata=rules.record(RetryBudgetSettings)
+    )
+    degradation: Degradation = attrs.field(
+        factory=Degradation, kw_only=True, metadata=rules.record(Degradation)
+    )
 
     def _places(self) -> list[Place]:
         return list(occurrences(self.providers, self.balancers, self.default))

@@ -58,6 +58,7 @@ _CLOUD: Final = (
     ),
     Kind(
         "anthropic",
+        continues=True,
         dialect="anthropic",
         base_url="https://api.anthropic.com/v1",
         key_variables=("ANTHROPIC_API_KEY",),
@@ -258,6 +259,7 @@ _CLOUD: Final = (
 _OWN: Final = (
     Kind(
         "ollama",
+        continues=True,
         dialect="ollama",
         base_url="http://localhost:11434",
         default_model="llama3.2",
@@ -281,6 +283,7 @@ _OWN: Final = (
     # A llama.cpp server has one model loaded and accepts any name for it.
     Kind(
         "llamacpp",
+        continues=True,
         base_url="http://localhost:8080/v1",
         default_model="default",
         key_required=False,
@@ -304,6 +307,7 @@ _OWN: Final = (
     ),
     Kind(
         "simulated",
+        continues=True,
         dialect=None,
         default_model="simulated",
         key_required=False,

@@ -84,6 +84,8 @@ class Kind:
         limits: What its documentation says that it takes.
         unlisted: A pattern found in those of its base URLs under which there is no list
             of models; ``None`` means that there always is one.
+        continues: Whether it goes on with an answer that ends the conversation, in place
+            of beginning a new one.
         versioned: Whether it reads a version of its interface, in any dialect.
         from_environment: Whether a set key is enough to use it when there is no
             configuration; not so where another kind has the same key.
@@ -105,6 +107,7 @@ class Kind:
     path_quirks: Mapping[str, Quirks] = attrs.field(factory=dict[str, Quirks])
     limits: DocumentedLimits = DocumentedLimits()
     unlisted: str | None = None
+    continues: bool = False
     versioned: bool = False
     from_environment: bool = True
 

@@ -1,34 +1,10 @@
-"""Builds the tree of actors from a plan."""
-
-import random
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import attrs
+"""Makes the actor of one provider: its places, limits and backend."""
 
 from trio_llm import errors
-from trio_llm.actors import AnyCell, Cell, RestartIntensity
-from trio_llm.balancing import (
-    BalancerActor,
-    FallbackStrategy,
-    LoadBalanceStrategy,
-    RaceStrategy,
-    Strategy,
-)
-from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
+from trio_llm.assembly.surroundings import Surroundings
 from trio_llm.chat import OPERATIONS, EmbedRequest, ListModels, ModerateRequest, ShowModel
-from trio_llm.config import (
-    Config,
-    Fallback,
-    Plan,
-    Race,
-    ResolvedBalancer,
-    ResolvedProvider,
-    Secret,
-)
-from trio_llm.events import EventStream
-from trio_llm.lifecycle import ActorLog
-from trio_llm.policy import Cooldown, RetryBudget, TimeLimits
+from trio_llm.config import Config, ResolvedProvider, Secret
+from trio_llm.policy import Cooldown, TimeLimits
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
@@ -40,89 +16,11 @@ from trio_llm.providers.simulated import SimulatedBackend
 from trio_llm.providers.structured import NO_LIMITS, NativeLimits, OutputMode, StructuredBackend
 from trio_llm.providers.timed import TimedBackend
 
-if TYPE_CHECKING:
-    from trio_llm.transport import TransportChoice
 
-
-@attrs.frozen
-class Tree:
-    """The actors of a runtime, members before the balancers that ask them.
-
-    Attributes:
-        nodes: Every provider and balancer by name.
-        providers: Every provider in declared order; one with several keys is one.
-        cells: Their cells, in the order in which they start.
-        default: The name of the one that is asked by default.
-    """
-
-    nodes: dict[str, ProviderActor | BalancerActor]
-    providers: tuple[ProviderActor | BalancerActor, ...]
-    cells: tuple[AnyCell, ...]
-    default: str
-
-
-@attrs.frozen
-class Surroundings:
-    """What the actors are given from outside.
-
-    Attributes:
-        events: Where records go.
-        transport: In place of the providers' own connections.
-        rng: Source of everything random.
-        wall_clock: Seconds since the epoch.
-        retries: The retry budget of the runtime.
-    """
-
-    events: EventStream
-    transport: "TransportChoice"
-    rng: random.Random
-    wall_clock: Callable[[], float]
-    retries: RetryBudget
-
-
-def build(plan: Plan, around: Surroundings) -> Tree:
-    """Make every actor that the plan names."""
-    nodes: dict[str, ProviderActor | BalancerActor] = {}
-    log = ActorLog(around.events, nodes)
-    cells: list[AnyCell] = []
-    seed = around.rng.getrandbits(64)
-    for name in plan.order:
-        if name in plan.balancers:
-            balancer = plan.balancers[name]
-            room = balancer.settings.mailbox
-            actor: ProviderActor | BalancerActor = _balancer(
-                balancer, nodes, plan.config, around, seed
-            )
-        else:
-            provider = plan.providers[name]
-            if not provider.settings.enabled:
-                continue
-            room = provider.settings.max_concurrency + provider.settings.mailbox
-            actor = _provider(provider, plan.config, around, seed)
-        nodes[name] = actor
-        restart = plan.config.restart
-        actor.cell = Cell(
-            actor,
-            capacity=room,
-            intensity=RestartIntensity(
-                restart.max_restarts, restart.window, restart.backoff, restart.max_backoff
-            ),
-            lifecycle=log,
-        )
-        cells.append(actor.cell)
-    rings = {name: each for name, each in plan.balancers.items() if each.is_provider}
-    keyed = {member for ring in rings.values() for member in ring.members}
-    whole = [
-        node
-        for name, node in nodes.items()
-        if name in rings or (name in plan.providers and name not in keyed)
-    ]
-    return Tree(nodes, tuple(whole), tuple(cells), plan.default)
-
-
-def _provider(
+def provider_actor(
     resolved: ResolvedProvider, config: Config, around: Surroundings, seed: int
 ) -> ProviderActor:
+    """Make the actor of a provider; its cell is made by whoever starts it."""
     settings = resolved.settings
     declared = settings.capabilities is not None
     documented = resolved.kind.limits
@@ -230,39 +128,3 @@ def _in_process(resolved: ResolvedProvider, seed: int) -> Backend:
     if is_backend(custom):
         return custom
     return CustomBackend(lambda: custom, resolved.model, operations_of(custom))
-
-
-def _balancer(
-    resolved: ResolvedBalancer,
-    nodes: dict[str, ProviderActor | BalancerActor],
-    config: Config,
-    around: Surroundings,
-    seed: int,
-) -> BalancerActor:
-    return BalancerActor(
-        resolved.name,
-        resolved.settings.kind,
-        _strategy(resolved),
-        [nodes[name] for name in resolved.members],
-        mailbox=resolved.settings.mailbox,
-        close_deadline=config.close_deadline,
-        wall_clock=around.wall_clock,
-        seed=seed,
-        is_provider=resolved.is_provider,
-    )
-
-
-def _strategy(resolved: ResolvedBalancer) -> Strategy:
-    settings = resolved.settings
-    if isinstance(settings, Race):
-        return RaceStrategy(settings.timeout)
-    if isinstance(settings, Fallback):
-        return FallbackStrategy(settings.max_retries, resolved.members.index(resolved.primary))
-    order: Order
-    if settings.strategy == "weighted":
-        order = Weighted(resolved.weights)
-    elif settings.strategy == "random":
-        order = Random()
-    else:
-        order = RoundRobin()
-    return LoadBalanceStrategy(order, passes_on=resolved.passes_on)

@@ -1,0 +1,5 @@
+"""Builds the tree of actors from a plan."""
+
+from trio_llm.assembly.surroundings import Surroundings as Surroundings
+from trio_llm.assembly.tree import Tree as Tree
+from trio_llm.assembly.tree import build as build
