@@ -126,6 +126,15 @@ class FellBack(Event):
 
 
 @attrs.frozen
+class StreamSwitched(Event):
+    """A stream broke, and another provider goes on with it, by the policy named."""
+
+    failed: str
+    provider: str
+    policy: str
+
+
+@attrs.frozen
 class CooldownStarted(Event):
     """A provider rests until `until` (Trio's clock)."""
 

@@ -9,13 +9,15 @@ import trio
 from trio_llm.chat import (
     Delta,
     Finished,
+    OnInterrupt,
     OperationResult,
     PullProgress,
     Reply,
     StreamEvent,
+    Switched,
     TextDelta,
 )
-from trio_llm.errors import LLMError, ProviderCrashedError
+from trio_llm.errors import LLMError, ProviderCrashedError, StreamInterruptedError
 from trio_llm.providers.visit import Answer, Ask
 
 E = TypeVar("E")
@@ -105,12 +107,13 @@ class Outlet(Generic[E, R]):
 
 
 @attrs.define(eq=False, repr=False)
-class ReplyStream(Outlet[Delta, Reply]):
+class ReplyStream(Outlet[Delta | Switched, Reply]):
     """The events of one reply, as they come.
 
     Iterate it for every event, or `text` for the strings alone. It ends in exactly
     one of three ways: a `Finished` event, an error (`StreamInterruptedError` with the
-    partial text), or the caller's own cancellation.
+    partial text), or the caller's own cancellation. With `Request.on_interrupt` another
+    provider may go on with it in between, which a `Switched` event says.
     """
 
     @property
@@ -137,7 +140,12 @@ class ReplyStream(Outlet[Delta, Reply]):
         return Finished(self._concluded())
 
     def text(self) -> AsyncIterator[str]:
-        """Give the text alone, piece by piece."""
+        """Give the text alone, piece by piece.
+
+        Its pieces always make up one text: where another provider begins the answer
+        anew after some of it has been given, it raises `StreamInterruptedError`.
+        Iterate the events themselves to follow that.
+        """
         return _Text(self)
 
 
@@ -150,6 +158,7 @@ class _Text:
     """
 
     _stream: ReplyStream
+    _given: list[str] = attrs.field(factory=list[str], init=False)
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self
@@ -157,7 +166,16 @@ class _Text:
     async def __anext__(self) -> str:
         async for event in self._stream:
             if isinstance(event, TextDelta):
+                self._given.append(event.text)
                 return event.text
+            if isinstance(event, Switched) and event.policy is OnInterrupt.RESTART and self._given:
+                raise StreamInterruptedError(
+                    f"the stream broke, and {event.provider} begins anew, which text alone "
+                    "cannot tell: iterate the events of the stream",
+                    provider=event.failed,
+                    phase="stream",
+                    partial_text="".join(self._given),
+                )
         raise StopAsyncIteration
 
 

@@ -46,6 +46,7 @@ def provider_actor(
                 EmbedRequest: BatchLimits(documented.embed_texts, documented.embed_tokens),
                 ModerateRequest: BatchLimits(documented.moderate_texts),
             },
+            continues=resolved.continues,
             max_tokens=settings.max_tokens_per_request,
             stop=documented.stop,
             retries=settings.retry.attempts,

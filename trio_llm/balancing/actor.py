@@ -7,15 +7,16 @@ import trio
 
 from trio_llm.actors import ActorState, AnyCell
 from trio_llm.balancing.line import WaitingRoom
-from trio_llm.balancing.routing import route
+from trio_llm.balancing.routing import Candidate, Models, route
 from trio_llm.balancing.turn import Strategy, Turn
-from trio_llm.chat import AnyRequest, EmbedRequest, Operation
+from trio_llm.chat import AnyRequest, EmbedRequest, OnInterrupt, Operation
 from trio_llm.errors import (
     LLMError,
     ModelNotFoundError,
     ProviderCrashedError,
     ProviderUnavailableError,
 )
+from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.limits import BatchLimits
 from trio_llm.providers.node import Node
@@ -53,6 +54,9 @@ class BalancerActor:
         wall_clock: Callable[[], float],
         seed: int,
         is_provider: bool = False,
+        models: Models | None = None,
+        on_interrupt: OnInterrupt = OnInterrupt.FAIL,
+        advisers: Sequence[Node] = (),
     ) -> None:
         self._name = name
         self._kind = kind
@@ -63,9 +67,12 @@ class BalancerActor:
         self._close_deadline = close_deadline
         self._wall_clock = wall_clock
         self._seed = seed
+        self._models = Models() if models is None else models
+        self._on_interrupt = on_interrupt
         self._tally = Tally()
         self._last_used: float | None = None
-        self.height = 1 + max(member.height for member in members)
+        self.vitals = Vitals()
+        self.height = 1 + max(node.height for node in (*members, *advisers))
         self.restarts = 0
         self.cell: AnyCell
 
@@ -82,13 +89,22 @@ class BalancerActor:
 
     def serves(self, model: str) -> bool | None:
         """Whether any member serves a model; ``None`` when some do not declare theirs."""
+        if model in self._models.virtual:
+            return True
         answers = [member.serves(model) for member in self._members]
         return True if True in answers else None if None in answers else False
+
+    def expected(self, now: float) -> float | None:
+        """Give the seconds within which it most often answers; ``None`` if nothing is known."""
+        return self.vitals.first_token.percentile(now, 0.95)
+
+    def _route(self, request: AnyRequest) -> list[Candidate]:
+        return route(self._name, self._members, request, self._models)
 
     def embedding_family(self, request: EmbedRequest) -> str | None:
         """Give the family of the first member that embeds, in the order of asking."""
         try:
-            candidates = route(self._name, self._members, request)
+            candidates = self._route(request)
         except ModelNotFoundError:
             return None
         for candidate in self._strategy.in_order(candidates, request.prefer):
@@ -102,7 +118,7 @@ class BalancerActor:
     def batch_limits(self, operation: Operation) -> BatchLimits | None:
         """Say how much all members that may answer take at once; ``None`` if none does it."""
         try:
-            candidates = route(self._name, self._members, operation)
+            candidates = self._route(operation)
         except ModelNotFoundError:
             return None
         smallest: BatchLimits | None = None
@@ -130,7 +146,7 @@ class BalancerActor:
         if state is not ActorState.RUNNING:
             return Refusal(state.value, f"its actor is {state.value}")
         try:
-            candidates = route(self._name, self._members, request)
+            candidates = self._route(request)
         except ModelNotFoundError as error:
             return Refusal("unsuitable", error.message)
         refusals: list[Refusal] = []
@@ -208,13 +224,23 @@ class BalancerActor:
         """Run one request through the strategy."""
         self._last_used = self._wall_clock()
         began = trio.current_time()
+        self.vitals.began()
         try:
-            candidates = route(self._name, self._members, ask.payload.request)
+            candidates = self._route(ask.payload.request)
             await self._strategy.run(
-                Turn(self, ask, candidates, self._close_deadline, self._seed, self._room)
+                Turn(
+                    self,
+                    ask,
+                    candidates,
+                    self._close_deadline,
+                    self._seed,
+                    self._room,
+                    self._on_interrupt,
+                    self._models.usual,
+                )
             )
         except ModelNotFoundError as error:
             ask.fail(error, trio.current_time())
         finally:
             ask.payload.unbook()
-            count(self._tally, ask, trio.current_time() - began)
+            count(self._tally, self.vitals, ask, began)

@@ -2,37 +2,37 @@
 
 import attrs
 
-from trio_llm import events
+from trio_llm.balancing.descent import Descent
 from trio_llm.balancing.routing import Candidate, preferred_first
-from trio_llm.balancing.turn import (
-    Branch,
-    Turn,
-    error_of,
-    falls_through,
-    is_busy,
-    is_refusal,
+from trio_llm.balancing.turn import Turn
+from trio_llm.errors import (
+    AllProvidersFailed,
+    ContentFilterError,
+    ContextLengthError,
+    LLMError,
+    ProviderUnavailableError,
 )
-from trio_llm.errors import LLMError
-from trio_llm.providers.lease import Refusal
+from trio_llm.providers.node import Node
 
 
 @attrs.frozen
 class FallbackStrategy:
     """In declared order, the primary before the rest, the call's preferred before both.
 
-    A member that cannot take the call (busy, cooling, down) is passed over and
-    costs no try. Members that are only busy get a second chance, in their line,
-    when nobody else answered. An error that no other member could mend ends the
-    call at once.
+    What the walk from one to the next does is told in `Descent`.
 
     Args:
         max_retries: How many further members may be tried after the first;
             ``None`` for all.
         primary: Declared position of the member to try first.
+        on_context_length: Who is asked when a request is too long for a member.
+        on_content_filter: Who is asked when a member refused a request's content.
     """
 
     max_retries: int | None = None
     primary: int = 0
+    on_context_length: tuple[Node, ...] = ()
+    on_content_filter: tuple[Node, ...] = ()
 
     def in_order(self, candidates: list[Candidate], prefer: str | None) -> list[Candidate]:
         """Put the primary before the rest, and the preferred before both."""
@@ -43,57 +43,43 @@ class FallbackStrategy:
     async def run(self, turn: Turn) -> None:
         """Try the members in order."""
         order = self.in_order(turn.candidates, turn.request.prefer)
-        errors: list[LLMError] = []
-        busy: list[tuple[Candidate, LLMError]] = []
         tries = 1 + (len(order) if self.max_retries is None else self.max_retries)
-        for candidate in order:
-            lease = candidate.node.reserve(candidate.request)
-            if isinstance(lease, Refusal):
-                error: LLMError = lease.error(candidate.node.name)
-            elif tries == 0:
-                lease.release()
-                break
+        detours = bool(self.on_context_length or self.on_content_filter)
+        descent = Descent(turn, tries)
+        if detours:
+            descent.detour = lambda error: self._specialists(turn, error)
+        branch = await descent.down(order)
+        if branch is None:
+            if descent.stopped:
+                turn.stop(descent.errors[-1], descent.errors[:-1])
             else:
-                outcome = await turn.consult(candidate, lease, may_wait=False)
-                if await self._answered(turn, candidate, outcome, errors):
-                    return
-                error = error_of(outcome)
-                tries -= not is_refusal(error)
-            if is_busy(error):
-                busy.append((candidate, error))
-            else:
-                errors.append(error)
-                turn.emit(events.FellBack, candidate.node.name, str(error))
-        for candidate, refusal in busy:
-            if tries == 0 or not turn.may_wait:
-                errors.append(refusal)
-                continue
-            place = turn.enqueue(candidate)
-            if isinstance(place, Refusal):
-                errors.append(place.error(candidate.node.name))
-                continue
-            outcome = await turn.consult(candidate, place, may_wait=True)
-            if await self._answered(turn, candidate, outcome, errors):
-                return
-            errors.append(error_of(outcome))
-            tries -= not is_refusal(errors[-1])
-        turn.fail(errors)
+                turn.fail(descent.errors)
+            return
+        candidate = branch.candidate
+        others = [each for each in order if each is not candidate]
+        metadata = {"fallback_provider": candidate.node.name, "fallback_index": candidate.index}
+        turn.answer(branch, metadata, others)
+        await turn.stay(branch, others)
 
-    async def _answered(
-        self,
-        turn: Turn,
-        candidate: Candidate,
-        outcome: Branch | LLMError,
-        earlier: list[LLMError],
-    ) -> bool:
-        """Take a member's outcome; true when it decides the call."""
-        if isinstance(outcome, Branch) and outcome.error is None:
-            name = candidate.node.name
-            turn.answer(outcome, {"fallback_provider": name, "fallback_index": candidate.index})
-            await turn.stay(outcome)
-            return True
-        error = error_of(outcome)
-        if falls_through(error):
-            return False
-        turn.stop(error, earlier)
-        return True
+    def _specialists(self, turn: Turn, error: LLMError) -> list[Candidate]:
+        """Give those who may take what this error is about."""
+        if _is_too_long(error):
+            chosen = self.on_context_length
+        elif isinstance(error, ContentFilterError):
+            chosen = self.on_content_filter
+        else:
+            return []
+        places = {candidate.node.name: candidate for candidate in turn.candidates}
+        first = 1 + max(candidate.index for candidate in turn.candidates)
+        return [
+            places.get(node.name) or turn.beside(node, first + position)
+            for position, node in enumerate(chosen)
+        ]
+
+
+def _is_too_long(error: LLMError) -> bool:
+    if isinstance(error, AllProvidersFailed):
+        return any(_is_too_long(leaf) for leaf in error.errors)
+    return isinstance(error, ContextLengthError) or (
+        isinstance(error, ProviderUnavailableError) and error.code == "context_length"
+    )

@@ -146,8 +146,9 @@ class LoadBalanceStrategy:
     ) -> bool:
         """Take a member's outcome; false if the next one is to be asked."""
         if isinstance(outcome, Branch) and outcome.error is None:
-            turn.answer(outcome, {"loadbalance_provider": candidate.node.name})
-            await turn.stay(outcome)
+            others = [each for each in turn.candidates if each is not candidate]
+            turn.answer(outcome, {"loadbalance_provider": candidate.node.name}, others)
+            await turn.stay(outcome, others)
             return True
         error = error_of(outcome)
         if is_refusal(error) or (self.passes_on and falls_through(error)):

@@ -70,19 +70,22 @@ class RaceStrategy:
             await turn.dismiss(entrants, turn.give_up_reason)
             raise
         reason = f"no success within {self.timeout} s"
+        others: list[Candidate] = []
         if winner is not None:
             name = winner.candidate.node.name
             reason = f"lost the race to {name!r}"
             turn.emit(events.WinnerChosen, name, winner.ask.stamp)
             latency = round((winner.ask.stamp - start) * 1000)
-            turn.answer(winner, {"racing_winner": name, "racing_latency_ms": latency})
+            others = [each for each in turn.candidates if each is not winner.candidate]
+            metadata = {"racing_winner": name, "racing_latency_ms": latency}
+            turn.answer(winner, metadata, others)
         losers = [entrant for entrant in entrants if entrant is not winner]
         _announce(turn, losers, reason)
         await turn.dismiss(losers, reason)
         for loser in losers:  # one that was cancelled may have finished all the same
             turn.ask.payload.call.discard(loser.ask.payload.path, reason)
         if winner is not None:
-            await turn.stay(winner)
+            await turn.stay(winner, others)
             return
         errors: dict[int, LLMError] = dict(refused)
         for entrant in entrants:

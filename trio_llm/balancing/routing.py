@@ -1,6 +1,7 @@
 """Which members may serve a request, and what each is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -24,34 +25,42 @@ class Candidate:
     request: AnyRequest
 
 
-def route(balancer: str, members: Sequence[Node], request: AnyRequest) -> list[Candidate]:
+@attrs.frozen
+class Models:
+    """The models that a balancer asks its members for.
+
+    Attributes:
+        usual: The model of a member when the call names none, by the member's name.
+        virtual: By the name of a virtual model, the model of each member that serves it.
+    """
+
+    usual: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    virtual: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict[str, Mapping[str, str]])
+
+
+_NONE_NAMED: Final = Models()
+
+
+def route(
+    balancer: str, members: Sequence[Node], request: AnyRequest, models: Models = _NONE_NAMED
+) -> list[Candidate]:
     """Give the members that may serve a request, in declared order.
 
-    Without a model, all of them. A model is read, in this order, as the name of a
-    member (or of a member's member), as ``member/model``, and as a model that
-    members declare to serve; members that declare no models are asked only when no
-    other declares it.
+    Without a model, all of them, each with the model that the balancer names for it. A
+    model is read, in this order, as a virtual model of the balancer, as the name of a
+    member (or of a member's member), as ``member/model``, and as a model that members
+    declare to serve; members that declare no models are asked only when no other
+    declares it.
 
     Raises:
         ModelNotFoundError: No member serves the model.
     """
     model = request.model
     if model is None:
-        return [Candidate(node, index, request) for index, node in enumerate(members)]
-    for index, node in enumerate(members):
-        if node.name == model:
-            return [Candidate(node, index, attrs.evolve(request, model=None))]
-    for index, node in enumerate(members):
-        if node.covers(model):
-            return [Candidate(node, index, request)]
-    head, slash, tail = model.partition("/")
-    if slash:
-        for index, node in enumerate(members):
-            if node.name == head:
-                return [Candidate(node, index, attrs.evolve(request, model=tail))]
-        for index, node in enumerate(members):
-            if node.covers(head):
-                return [Candidate(node, index, request)]
+        return _everybody(members, request, models)
+    found = _virtual(members, request, models) or _named(members, request, model, models)
+    if found:
+        return found
     answers = [node.serves(model) for node in members]
     wanted = True if True in answers else None
     found = [
@@ -64,6 +73,49 @@ def route(balancer: str, members: Sequence[Node], request: AnyRequest) -> list[C
             f"no member serves the model {model!r}", provider=balancer, model=model
         )
     return found
+
+
+def _everybody(members: Sequence[Node], request: AnyRequest, models: Models) -> list[Candidate]:
+    if not models.usual:
+        return [Candidate(node, index, request) for index, node in enumerate(members)]
+    return [
+        Candidate(node, index, _asked_for(request, models.usual.get(node.name)))
+        for index, node in enumerate(members)
+    ]
+
+
+def _virtual(members: Sequence[Node], request: AnyRequest, models: Models) -> list[Candidate]:
+    meant = models.virtual.get(request.model or "", {})
+    return [
+        Candidate(node, index, _asked_for(request, meant[node.name]))
+        for index, node in enumerate(members)
+        if node.name in meant
+    ]
+
+
+def _named(
+    members: Sequence[Node], request: AnyRequest, model: str, models: Models
+) -> list[Candidate]:
+    """Give the member that a model names, or that it begins with the name of."""
+    for index, node in enumerate(members):
+        if node.name == model:
+            return [Candidate(node, index, _asked_for(request, models.usual.get(node.name)))]
+    for index, node in enumerate(members):
+        if node.covers(model):
+            return [Candidate(node, index, request)]
+    head, slash, tail = model.partition("/")
+    if slash:
+        for index, node in enumerate(members):
+            if node.name == head:
+                return [Candidate(node, index, attrs.evolve(request, model=tail))]
+        for index, node in enumerate(members):
+            if node.covers(head):
+                return [Candidate(node, index, request)]
+    return []
+
+
+def _asked_for(request: AnyRequest, model: str | None) -> AnyRequest:
+    return request if request.model == model else attrs.evolve(request, model=model)
 
 
 def preferred_first(candidates: list[Candidate], prefer: str | None) -> list[Candidate]:

@@ -1,7 +1,7 @@
 """One visit at a balancer: asking members, seeing them off, answering upwards."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -11,8 +11,14 @@ from trio_llm import events
 from trio_llm.actors import Envelope, Refused, Releasable, dismiss
 from trio_llm.balancing.line import WaitingRoom
 from trio_llm.balancing.routing import Candidate
-from trio_llm.chat import AnyRequest
-from trio_llm.errors import AllProvidersFailed, LLMError, ProviderError, ProviderUnavailableError
+from trio_llm.chat import AnyRequest, OnInterrupt, Request
+from trio_llm.errors import (
+    AllProvidersFailed,
+    LLMError,
+    ProviderError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
 from trio_llm.policy import blame_for
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Refusal
 from trio_llm.providers.node import Node
@@ -50,11 +56,13 @@ class Branch:
         candidate: The member.
         ask: The envelope that it was given.
         dismissed: Whether it is being, or has been, seen off; that is done once.
+        guarded: Whether others will go on with its stream should it break.
     """
 
     candidate: Candidate
     ask: Ask
     dismissed: bool = attrs.field(default=False, init=False)
+    guarded: bool = attrs.field(default=False, init=False)
 
     @property
     def error(self) -> LLMError | None:
@@ -85,6 +93,8 @@ class Turn:
         close_deadline: Seconds that a cancelled member has to leave.
         seed: The runtime's seed, for keyed randomness.
         room: The balancer's waiting room.
+        on_interrupt: What happens when a stream breaks, unless the call says otherwise.
+        models: The model that a member is asked for when the call names none.
     """
 
     node: Node
@@ -93,6 +103,8 @@ class Turn:
     close_deadline: float
     seed: int
     room: WaitingRoom
+    on_interrupt: OnInterrupt = OnInterrupt.FAIL
+    models: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     @property
     def request(self) -> AnyRequest:
@@ -153,20 +165,51 @@ class Turn:
         return Branch(candidate, ask)
 
     async def consult(
-        self, candidate: Candidate, lease: Releasable, *, may_wait: bool
+        self,
+        candidate: Candidate,
+        lease: Releasable,
+        *,
+        may_wait: bool,
+        until: float = math.inf,
     ) -> Branch | LLMError:
-        """Ask a member and wait until it is decided."""
-        branch = self.post(candidate, lease, may_wait=may_wait)
+        """Ask a member and wait until it is decided.
+
+        Args:
+            candidate: The member.
+            lease: Its place there.
+            may_wait: Whether it may put the call into a line.
+            until: The instant by which it must have answered, on Trio's clock.
+        """
+        branch = self.post(candidate, lease, may_wait=may_wait, deadline=until)
         if not isinstance(branch, Branch):
             return branch
+        began = trio.current_time()
         try:
-            await branch.ask.wait_decided()
+            if until == math.inf:
+                await branch.ask.wait_decided()
+            else:
+                with trio.move_on_at(until):
+                    await branch.ask.wait_decided()
         except BaseException:
             await self.dismiss([branch], self.give_up_reason)
             raise
+        if branch.ask.stamp >= until:  # at the instant itself it comes too late
+            return await self._overdue(branch, until - began)
         if branch.ask.error is not None:
             await self.dismiss([branch], "failed")
         return branch
+
+    async def _overdue(self, branch: Branch, seconds: float) -> ProviderTimeoutError:
+        """See off a member that used up its share of the caller's deadline."""
+        reason = "its share of the caller's deadline passed"
+        await self.dismiss([branch], reason)
+        self.ask.payload.call.discard(branch.ask.payload.path, reason)
+        return ProviderTimeoutError(
+            f"no answer within {seconds:.3g} s, {reason}",
+            provider=branch.candidate.node.name,
+            phase="deadline",
+            elapsed=seconds,
+        )
 
     @property
     def give_up_reason(self) -> str:
@@ -183,23 +226,67 @@ class Turn:
         for branch in leaving:
             await see_off(branch.ask, branch.candidate.node, reason, deadline)
 
-    def answer(self, branch: Branch, metadata: dict[str, Any]) -> None:
-        """Let a member's answer through: upwards first, clean-up after."""
+    @property
+    def policy(self) -> OnInterrupt:
+        """What happens when the stream of this visit breaks."""
+        request = self.request
+        if not isinstance(request, Request) or not self.ask.payload.call.streaming:
+            return OnInterrupt.FAIL
+        return request.on_interrupt or self.on_interrupt
+
+    def beside(self, node: Node, index: int) -> Candidate:
+        """Make a candidate of one that is asked besides the members."""
+        request = self.ask.payload.request
+        model = self.models.get(node.name)
+        return Candidate(node, index, attrs.evolve(request, model=model))
+
+    def answer(
+        self, branch: Branch, metadata: dict[str, Any], others: Sequence[Candidate] = ()
+    ) -> None:
+        """Let a member's answer through: upwards first, clean-up after.
+
+        Args:
+            branch: The member.
+            metadata: What this balancer adds.
+            others: Who could go on with its stream, where a policy wants that.
+        """
         answer = branch.ask.value
         if answer is None:
             msg = "only a success can be let through"
             raise TypeError(msg)
         answer.metadata = {**answer.metadata, **metadata}
         branch.candidate.node.won()
+        if others and self.policy is not OnInterrupt.FAIL:
+            branch.guarded = True
+            answer.guard()
         self.ask.decide(answer, branch.ask.stamp)
 
-    async def stay(self, branch: Branch) -> None:
-        """Remain while the winner's stream runs; leave with it when cancelled."""
+    async def stay(self, branch: Branch, others: Sequence[Candidate] = ()) -> None:
+        """Remain while the winner's stream runs; leave with it when cancelled.
+
+        Args:
+            branch: The winner, already let through.
+            others: As they were told to `answer`; they go on with a stream that breaks.
+        """
+        answer = branch.ask.value
+        if not branch.guarded or answer is None:
+            try:
+                await branch.ask.wait_settled()
+            except BaseException:
+                await self.dismiss([branch], self.give_up_reason)
+                raise
+            return
+        # Imported here: it asks members the way in which every balancer does.
+        from trio_llm.balancing.continuation import Continuation  # noqa: PLC0415
+
+        following = Continuation(self, branch, list(others), self.policy)
         try:
-            await branch.ask.wait_settled()
+            await following.follow(answer)
         except BaseException:
-            await self.dismiss([branch], self.give_up_reason)
+            await self.dismiss([following.branch], self.give_up_reason)
             raise
+        finally:
+            answer.unguard()
 
     def fail(self, errors: Sequence[LLMError]) -> None:
         """Say that every member failed, with all the errors."""

@@ -1,6 +1,7 @@
 """The vocabulary of a conversation: messages, tools, requests, replies, stream events."""
 
 from trio_llm.chat.capability import Capability as Capability
+from trio_llm.chat.limits import RateWindow as RateWindow
 from trio_llm.chat.messages import Audio as Audio
 from trio_llm.chat.messages import File as File
 from trio_llm.chat.messages import Image as Image

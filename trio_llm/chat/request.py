@@ -184,7 +184,7 @@ def _check_table(name: str, value: object, cls: type, wanted: str) -> None:
 
 
 def _check_flags(request: "Request") -> None:
-    for name in ("parallel_tool_calls", "side_effects"):
+    for name in ("parallel_tool_calls", "continuation", "side_effects"):
         value = cast("object", getattr(request, name))
         if value is not None and not isinstance(value, bool):
             msg = f"{name} must be True or False, not {type(value).__name__}"
@@ -250,6 +250,8 @@ class Request:
         on_interrupt: What happens when a stream breaks after it has begun (an
             `OnInterrupt`, or ``fail``, ``restart``, ``resume``); ``None`` means what the
             balancers are configured to do.
+        continuation: Whether the last message is an answer that is to be gone on with, in
+            place of a turn that is to be answered. Asked only of providers that can.
         side_effects: Whether answering twice would do harm; such a call is never hedged.
         extra: Further fields by dialect name, merged into the request body as
             they are.
@@ -273,6 +275,7 @@ class Request:
     prefer: str | None = None
     max_attempts: int | None = None
     on_interrupt: OnInterrupt | None = attrs.field(default=None, converter=_to_interrupt)
+    continuation: bool = False
     side_effects: bool = False
     extra: Mapping[str, Mapping[str, Any]] = _NOTHING
     tags: Mapping[str, str] = _NOTHING

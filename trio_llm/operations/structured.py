@@ -13,6 +13,7 @@ from trio_llm.chat import (
     Reasoning,
     Reply,
     Request,
+    Switched,
     Text,
     TextDelta,
 )
@@ -134,7 +135,8 @@ class PartialStream(Generic[T]):
 
     Iterate it for what has arrived so far: dictionaries, lists and plain values, not
     checked, in which strings and containers lack their ends. It is the same object
-    every time, which grows: copy what is to be kept. After the last part `value` is
+    every time, which grows: copy what is to be kept. Where another provider begins the
+    answer anew (`Request.on_interrupt`), so does it. After the last part `value` is
     the whole, checked; where that does not fit, the iteration raises.
     """
 
@@ -178,6 +180,8 @@ class PartialStream(Generic[T]):
                     partial = self._shape.unwrap(self._parser.value)
                     if partial is not None:
                         return partial
+            elif isinstance(event, Switched):
+                self._parser = PartialJson("{")
             elif isinstance(event, Finished):
                 self._values.append(self._shape.read(event.reply))
         raise StopAsyncIteration

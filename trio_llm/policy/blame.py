@@ -34,6 +34,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trio_llm.errors import (
+    AllProvidersFailed,
     AuthenticationError,
     Blame,
     ConnectionFailedError,
@@ -104,6 +105,14 @@ def blame_for(error: BaseException) -> Blame:
         if cls in _TABLE:
             return _TABLE[cls]
     return _UNKNOWN
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether an error says something of the one that was asked, and not of the request."""
+    if isinstance(error, AllProvidersFailed):
+        return any(is_fault(leaf) for leaf in error.errors)
+    blame = blame_for(error)
+    return blame.charges or blame.cools
 
 
 def row_of(name: str) -> Blame:

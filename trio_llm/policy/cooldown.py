@@ -39,8 +39,23 @@ class Cooldown:
         """Seconds of rest left; 0 when there is none."""
         return max(0.0, self.until - now)
 
+    def rest(self, now: float, seconds: float) -> None:
+        """Rest at least so long from now; a running rest that is longer stays as it is."""
+        self.until = max(self.until, now + seconds)
+
+    def rest_as_asked(self, now: float, retry_after: float) -> None:
+        """Rest at least as long as the provider asks, in seconds, up to `LONGEST_WAIT`."""
+        self.rest(now, min(retry_after, LONGEST_WAIT))
+
     def failed(
-        self, now: float, *, charge: bool, at_once: bool = False, retry_after: float | None = None
+        self,
+        now: float,
+        *,
+        charge: bool,
+        at_once: bool = False,
+        retry_after: float | None = None,
+        due: bool = False,
+        stretch: float = 1.0,
     ) -> bool:
         """Note a failure; give whether a rest began or was prolonged.
 
@@ -50,21 +65,22 @@ class Cooldown:
             at_once: Whether to rest even after a single one.
             retry_after: Seconds that the provider asked for; made an absolute
                 instant here and now.
+            due: Whether the caller has found that a rest is due, also beside one
+                that runs.
+            stretch: Factor, 1 or more, by which a rest is lengthened that the
+                provider did not ask for.
         """
         before = self.until
-        if retry_after is not None:
-            retry_after = min(retry_after, LONGEST_WAIT)
         if charge:
             self.failures += 1
-        due = at_once or (charge and self.failures >= self.after_failures)
-        if due and now >= self.until:
-            length = min(self.initial * 2.0 ** min(self._level, 64), self.maximum)
+        counted = at_once or (charge and self.failures >= self.after_failures)
+        if due or (counted and now >= self.until):
+            own = min(self.initial * 2.0 ** min(self._level, 64), self.maximum)
             self._level += 1
-            self.until = now + length
-            if retry_after is not None and at_once:
-                self.until = now + retry_after
+            if retry_after is None or not at_once:
+                self.rest(now, own * stretch)
         if retry_after is not None:
-            self.until = max(self.until, before, now + retry_after)
+            self.rest_as_asked(now, retry_after)
         return self.until > before
 
     def succeeded(self, now: float) -> None:
@@ -72,3 +88,9 @@ class Cooldown:
         self.failures = 0
         if now >= self.until:
             self._level = 0
+
+    def inherit(self, other: "Cooldown") -> None:
+        """Take over the rest, failures and escalation of another, where they are greater."""
+        self.until = max(self.until, other.until)
+        self.failures = max(self.failures, other.failures)
+        self._level = max(self._level, other._level)  # noqa: SLF001 - another of its kind

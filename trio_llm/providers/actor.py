@@ -29,6 +29,7 @@ from trio_llm.errors import (
     StaleConnectionError,
 )
 from trio_llm.policy import Blame, Cooldown, RetryBudget, backoff, blame_for, own_blame
+from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.backend import Backend, Work
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Lease, Occupancy, Refusal
 from trio_llm.providers.limits import BatchLimits, ProviderLimits
@@ -83,6 +84,7 @@ class ProviderActor:
         self._seed = seed
         self._tally = Tally()
         self._last_used: float | None = None
+        self.vitals = Vitals()
         self.restarts = 0
         self.cell: AnyCell
 
@@ -100,6 +102,10 @@ class ProviderActor:
     def serves(self, model: str) -> bool | None:
         """Whether it serves a model; ``None`` when it does not declare its models."""
         return self._limits.serves(model)
+
+    def expected(self, now: float) -> float | None:
+        """Give the seconds within which it most often answers; ``None`` if nothing is known."""
+        return self.vitals.first_token.percentile(now, 0.95)
 
     def embedding_family(self, request: EmbedRequest) -> str | None:
         """Give the family of the vectors that it would give; ``None`` if it gives none."""
@@ -232,10 +238,11 @@ class ProviderActor:
         """Serve one request in its place."""
         self._last_used = self._wall_clock()
         began = trio.current_time()
+        self.vitals.began()
         try:
             await self._attempts(ask)
         finally:
-            count(self._tally, ask, trio.current_time() - began)
+            count(self._tally, self.vitals, ask, began)
 
     async def _attempts(self, ask: Ask) -> None:
         """Attempt, and attempt again while that can help."""

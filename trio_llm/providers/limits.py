@@ -53,6 +53,7 @@ class ProviderLimits:
         operations: What it does besides answering requests.
         operation_models: The models for those that are not done by `model`.
         batches: How many texts an operation takes in one request.
+        continues: Whether it goes on with an answer that ends the conversation.
         max_tokens: Upper limit on output tokens of any request.
         stop: How many stop strings it takes; ``None`` means any number.
         retries: Further attempts after a failure that may pass.
@@ -71,6 +72,7 @@ class ProviderLimits:
     batches: Mapping[type[Operation], BatchLimits] = attrs.field(
         factory=dict[type[Operation], BatchLimits]
     )
+    continues: bool = False
     max_tokens: int | None = None
     stop: int | None = None
     retries: int = 0
@@ -93,6 +95,8 @@ class ProviderLimits:
             missing = sorted(need.value for need in request.needs - self.capabilities)
             if missing:
                 return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
+        if request.continuation and not self.continues:
+            return Refusal("unsuitable", "it cannot go on with an answer that has begun")
         if self.stop is not None and len(request.stop) > self.stop:
             return Refusal("unsuitable", f"it takes at most {self.stop} stop strings")
         return None

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from trio_llm.actors import Releasable
 from trio_llm.chat import AnyRequest, EmbedRequest, Operation
+from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.limits import BatchLimits
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
@@ -25,6 +26,15 @@ class Node(Protocol):
     @property
     def height(self) -> int:
         """0 for a provider; for a balancer, one more than its highest member."""
+        ...
+
+    @property
+    def vitals(self) -> Vitals:
+        """What is known of how fast, how sound and how busy it is."""
+        ...
+
+    def expected(self, now: float, /) -> float | None:
+        """Give the seconds within which it most often answers; ``None`` if nothing is known."""
         ...
 
     def covers(self, name: str, /) -> bool:

@@ -84,7 +84,7 @@ class SimulatedBackend:
             raise self.fail_with("a simulated failure", phase="response")
         if isinstance(request, Operation):
             return perform(request, work.model)
-        text, finish = _cut(self.text if self.text is not None else self._about(request), request)
+        text, finish = _cut(self._answer_to(request), request)
         if work.sink is not None:
             for index, piece in enumerate(_pieces(text, self.chunks)):
                 if index and self.gap:
@@ -97,6 +97,15 @@ class SimulatedBackend:
             usage=Usage(request_tokens(request), tokens_of((text,))),
             model=work.model,
         )
+
+    def _answer_to(self, request: Request) -> str:
+        """Give the answer, or of one that has begun, what is missing."""
+        if not request.continuation:
+            return self.text if self.text is not None else self._about(request)
+        begun = request.messages[-1].text
+        asked = attrs.evolve(request, messages=request.messages[:-1], continuation=False)
+        text = self._answer_to(asked)
+        return text[len(begun) :] if text.startswith(begun) else f" … {text}"
 
     def _about(self, request: Request) -> str:
         if request.output is not None:

@@ -93,8 +93,7 @@ class StreamSink:
 
     def close(self) -> None:
         """End the stream after its last event."""
-        self.answer.finished = trio.current_time()
-        self._feed.close()
+        self.answer.end()
 
     def interrupt(self, cause: ProviderError | None, reason: str) -> StreamInterruptedError:
         """End the stream with the error that its consumer will see."""
@@ -116,6 +115,5 @@ class StreamSink:
                 error.elapsed = cause.elapsed
             error.__cause__ = cause
         error.partial_text = "".join(self._text)
-        self.answer.error = error
-        self.close()
+        self.answer.end(error)
         return error

@@ -17,6 +17,8 @@ from trio_llm.actors import Envelope
 from trio_llm.chat import AnyRequest, AnyResult, Attempt, AttemptOutcome
 from trio_llm.errors import LLMError
 from trio_llm.events import EventStream
+from trio_llm.policy.blame import is_fault
+from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.feed import Feed
 from trio_llm.providers.status import Tally
 
@@ -34,6 +36,7 @@ class Answer:
         metadata: What balancers add.
         first_token: When the first useful event came, on Trio's clock.
         finished: When the last byte came, on Trio's clock.
+        guards: How many levels above may go on with the stream should it break.
     """
 
     provider: str
@@ -44,6 +47,26 @@ class Answer:
     metadata: dict[str, Any] = attrs.field(factory=dict[str, Any])
     first_token: float = math.inf
     finished: float = math.inf
+    guards: int = attrs.field(default=0, init=False)
+
+    def end(self, error: LLMError | None = None) -> None:
+        """End the stream; one that broke stays open to its consumer while it is guarded."""
+        self.error = error
+        self.finished = trio.current_time()
+        if self.feed is not None and (error is None or not self.guards):
+            self.feed.tail.close()
+
+    def guard(self) -> None:
+        """Say, before anybody consumes it, that the stream will be gone on with if it breaks."""
+        self.guards += 1
+        if self.feed is not None and self.error is not None:
+            self.feed.reopen()
+
+    def unguard(self) -> None:
+        """Say that it will not any more."""
+        self.guards -= 1
+        if self.feed is not None and self.error is not None and not self.guards:
+            self.feed.tail.close()
 
 
 @attrs.define(eq=False)
@@ -188,12 +211,27 @@ class Visit:
 Ask: TypeAlias = Envelope[Visit, Answer]
 
 
-def count(tally: Tally, ask: Ask, latency: float) -> None:
-    """Count how a visit ended, `latency` seconds after its job began."""
+def count(tally: Tally, vitals: Vitals, ask: Ask, began: float) -> None:
+    """Count how a visit ended, now.
+
+    Args:
+        tally: Where to count it.
+        vitals: What a balancer judges by. A cancelled visit says nothing there, nor does
+            an error that is the caller's own.
+        ask: The envelope of the visit.
+        began: When its job began, on Trio's clock.
+    """
+    now = trio.current_time()
+    vitals.ended()
     answer = ask.value
     if answer is not None and answer.result is not None:
-        tally.success(latency, answer.result.usage)
+        tally.success(now - began, answer.result.usage)
+        first = answer.first_token
+        vitals.answered(now, now - began, None if first == math.inf else first - began)
     elif ask.cancel_reason is not None:
         tally.cancel()
     else:
         tally.failure()
+        error = ask.error if answer is None else answer.error
+        if error is not None and is_fault(error):
+            vitals.failed(now, now - began)
