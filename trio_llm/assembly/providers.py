@@ -2,16 +2,19 @@
 
 from trio_llm import errors
 from trio_llm.assembly.surroundings import Surroundings
-from trio_llm.chat import OPERATIONS, EmbedRequest, ListModels, ModerateRequest, ShowModel
+from trio_llm.chat import OPERATIONS, EmbedRequest, ListModels, ModerateRequest, Price, ShowModel
 from trio_llm.config import Config, ResolvedProvider, Secret
+from trio_llm.ledger import open_book
 from trio_llm.policy import Cooldown, TimeLimits
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.backend import Backend
 from trio_llm.providers.custom import CustomBackend, is_backend
 from trio_llm.providers.custom_operations import operations_of
 from trio_llm.providers.estimate import EstimatingBackend
+from trio_llm.providers.kind import UNPRICED
 from trio_llm.providers.lease import Occupancy
 from trio_llm.providers.limits import BatchLimits, ProviderLimits
+from trio_llm.providers.pricing import PriceSource, Pricing
 from trio_llm.providers.simulated import SimulatedBackend
 from trio_llm.providers.structured import NO_LIMITS, NativeLimits, OutputMode, StructuredBackend
 from trio_llm.providers.timed import TimedBackend
@@ -58,7 +61,23 @@ def provider_actor(
         wall_clock=around.wall_clock,
         retries=around.retries,
         seed=seed,
+        pricing=Pricing(_prices(resolved)),
     )
+
+
+def _prices(resolved: ResolvedProvider) -> PriceSource:
+    """Give where the prices of a provider come from: its configuration, or the installed book."""
+    own = resolved.price
+
+    def find(model: str) -> Price | None:
+        if own is not None:
+            return own
+        if resolved.kind.name in UNPRICED:
+            return None
+        listing = open_book().find(resolved.kind.name, model)
+        return None if listing is None else listing.price
+
+    return find
 
 
 def _backend(

@@ -16,6 +16,7 @@ from trio_llm.errors import (
     ProviderCrashedError,
     ProviderUnavailableError,
 )
+from trio_llm.policy.preference import Standing
 from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.limits import BatchLimits
@@ -97,6 +98,28 @@ class BalancerActor:
     def expected(self, now: float) -> float | None:
         """Give the seconds within which it most often answers; ``None`` if nothing is known."""
         return self.vitals.first_token.percentile(now, 0.95)
+
+    def cost(self, request: AnyRequest) -> float | None:
+        """Estimate what a request costs, in US dollars: what its cheapest member would take."""
+        try:
+            candidates = self._route(request)
+        except ModelNotFoundError:
+            return None
+        costs = [candidate.node.cost(candidate.request) for candidate in candidates]
+        return min([cost for cost in costs if cost is not None], default=None)
+
+    def standing(self, request: AnyRequest) -> Standing:
+        """Give what a choice among members goes by."""
+        vitals = self.vitals
+        return Standing(
+            self._name,
+            vitals.outstanding,
+            None,
+            vitals.score(trio.current_time()),
+            vitals.success.value() if vitals.success.weight else None,
+            self.cost(request),
+            vitals.success.weight,
+        )
 
     def _route(self, request: AnyRequest) -> list[Candidate]:
         return route(self._name, self._members, request, self._models)

@@ -89,8 +89,13 @@ class Asking(Generic[R]):
         """Ask everything, and wait until nothing of it runs.
 
         When every outcome is known, a deadline that passes during the clean-up does not
-        take them away; the caller meets it at its own next checkpoint.
+        take them away; the caller meets it at its own next checkpoint. What is reloaded
+        meanwhile does not count: those that are asked stay until the end.
         """
+        with self.board.staying([node for node, _ in questions]):
+            await self._ask_all(questions)
+
+    async def _ask_all(self, questions: Sequence[tuple[Node, AnyRequest]]) -> None:
         places = trio.Semaphore(self.at_once)
         try:
             async with trio.open_nursery() as nursery:

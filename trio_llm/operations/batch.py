@@ -35,6 +35,7 @@ from trio_llm.switchboard import Switchboard
 
 Prompts: TypeAlias = Iterable[Prompt] | AsyncIterable[Prompt]
 Outcome: TypeAlias = tuple[int, Reply | LLMError]
+_Opened: TypeAlias = tuple[Node, Ask]
 
 WINDOW: Final = 2
 """How many times the limit may have been read and not been taken."""
@@ -51,7 +52,8 @@ class BatchResults:
     """
 
     _board: Switchboard
-    _node: Node
+    _name: str
+    _look_up: Callable[[], Node]
     _prompts: Prompts
     _options: CallOptions
     _limit: int
@@ -77,7 +79,7 @@ class BatchResults:
 
     def __repr__(self) -> str:
         counts = f"{self._pending} under way, {len(self._ready)} to be taken"
-        return f"<BatchResults of {self._node.name!r}, {counts}>"
+        return f"<BatchResults of {self._name!r}, {counts}>"
 
     def __aiter__(self) -> AsyncIterator[Outcome]:
         return self
@@ -135,30 +137,31 @@ class BatchResults:
                 self._pending -= 1
                 raise
             else:
-                ask = await self._open(index, request)
-                if ask is not None:
-                    nursery.start_soon(self._wait, index, ask)
+                opened = await self._open(index, request)
+                if opened is not None:
+                    nursery.start_soon(self._wait, index, opened)
             index += 1
 
-    async def _open(self, index: int, request: AnyRequest) -> Ask | None:
+    async def _open(self, index: int, request: AnyRequest) -> _Opened | None:
         """Open a call; ``None`` if it was refused, which is then its outcome."""
         while True:
             self._backlog.began()
             try:
-                return self._board.open_call(self._node, request, streaming=False)
+                node = self._look_up()
+                return node, self._board.open_call(node, request, streaming=False)
             except LLMError as error:
                 if not await self._backlog.may_retry(error):
                     self._end(index, error)
                     return None
 
-    async def _wait(self, index: int, ask: Ask) -> None:
-        asked: Ask | None = ask
+    async def _wait(self, index: int, opened: _Opened) -> None:
+        asked: _Opened | None = opened
         while asked is not None:
-            asked = await self._conclude(index, asked)
+            asked = await self._conclude(index, *asked)
 
-    async def _conclude(self, index: int, ask: Ask) -> Ask | None:
+    async def _conclude(self, index: int, node: Node, ask: Ask) -> _Opened | None:
         """Wait for an outcome; give the call that is made in place of one that found no room."""
-        board, node = self._board, self._node
+        board = self._board
         try:
             answer = await board.outcome(node, ask)
         except LLMError as error:
@@ -224,7 +227,7 @@ async def _close(aclose: Callable[[], Awaitable[None]], board: Switchboard) -> N
 @asynccontextmanager
 async def batch(
     board: Switchboard,
-    node: Node,
+    look_up: Callable[[], Node],
     prompts: Prompts,
     *,
     limit: int,
@@ -232,6 +235,15 @@ async def batch(
     options: CallOptions,
 ) -> AsyncGenerator[BatchResults, None]:
     """Ask many prompts; leaving the block cancels what is left and waits until it is gone.
+
+    Args:
+        board: What opens and ends calls.
+        look_up: Gives who is asked, for each prompt anew: a batch may outlast a
+            configuration.
+        prompts: The prompts.
+        limit: How many calls may be under way.
+        ordered: Whether outcomes come in the order of the prompts.
+        options: The options of each call.
 
     Raises:
         InvalidRequestError: `prompts` is not iterable, `limit` is no positive integer,
@@ -248,7 +260,8 @@ async def batch(
     prefer = to_request("-", options).prefer
     if prefer is not None:
         board.named(prefer, "prefer")
-    results = BatchResults(board, node, prompts, options, limit, ordered)
+    name = look_up().name
+    results = BatchResults(board, name, look_up, prompts, options, limit, ordered)
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

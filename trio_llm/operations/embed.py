@@ -27,8 +27,9 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
         request = attrs.evolve(request, family=node.embedding_family(request))
     family = request.family
     kept = node.height > 0 and request.dimensions is None and family is not None
+    known = board.vector_lengths  # those of this plan; after a reload others count
     if kept and request.length is None:
-        request = attrs.evolve(request, length=board.vector_lengths.get((node.name, family or "")))
+        request = attrs.evolve(request, length=known.get((node.name, family or "")))
     started = trio.current_time()
     results = [
         result
@@ -38,7 +39,7 @@ async def embed(board: Switchboard, node: Node, request: EmbedRequest) -> Embedd
     lengths = {result.dimensions for result in results}
     if kept and results:
         key = (node.name, family or "")
-        lengths.add(board.vector_lengths.setdefault(key, results[0].dimensions))
+        lengths.add(known.setdefault(key, results[0].dimensions))
     if len(lengths) > 1:
         told = ", ".join(str(length) for length in sorted(lengths))
         error = MalformedResponseError(

@@ -26,6 +26,7 @@ from trio_llm.errors import (
 )
 from trio_llm.ledger import PriceBook, installed_book
 from trio_llm.operations.asking import Asking
+from trio_llm.providers.kind import UNPRICED
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import ProviderStatus
 from trio_llm.switchboard import Switchboard
@@ -77,6 +78,8 @@ async def list_models(board: Switchboard, nodes: Sequence[Node], place: str) -> 
         ProviderError: The one provider asked failed.
         AllProvidersFailed: All of several failed.
     """
+    # Told before the first checkpoint: a reload may put others in their places.
+    told = {node.name: _provider(board, node) for node in nodes}
     asking = Asking(board, board.concluded, at_once=max(1, len(nodes)))
     await asking.run([(node, ListModels()) for node in nodes])
     models: list[ModelInfo] = []
@@ -86,7 +89,7 @@ async def list_models(board: Switchboard, nodes: Sequence[Node], place: str) -> 
         if isinstance(outcome, ModelList):
             models += [attrs.evolve(model, provider=node.name) for model in outcome.models]
         elif _has_no_list(outcome):
-            named = _provider(board, node).model
+            named = told[node.name].model
             models += [] if named is None else [ModelInfo(id=named, provider=node.name)]
         elif isinstance(outcome, LLMError):
             errors[node.name] = outcome
@@ -96,7 +99,7 @@ async def list_models(board: Switchboard, nodes: Sequence[Node], place: str) -> 
         raise AllProvidersFailed(
             f"no provider of {place!r} gave its models", tuple(errors.values()), place
         )
-    kinds = {node.name: _provider(board, node).kind for node in nodes}
+    kinds = {name: status.kind for name, status in told.items()}
     return ModelCatalogue(models=await completed(models, kinds), errors=errors)
 
 
@@ -122,7 +125,7 @@ async def completed(models: Sequence[ModelInfo], kinds: Mapping[str, str]) -> tu
         kinds: The kinds of these.
     """
     incomplete = [model for model in models if model.price is None or model.context_window is None]
-    if not any(kinds[model.provider] not in _UNPRICED for model in incomplete):
+    if not any(kinds[model.provider] not in UNPRICED for model in incomplete):
         return tuple(models)
     book = await installed_book()
     whole: list[ModelInfo] = []
@@ -131,12 +134,6 @@ async def completed(models: Sequence[ModelInfo], kinds: Mapping[str, str]) -> tu
             await trio.lowlevel.checkpoint()
         whole.append(_with_listing(model, kinds[model.provider], book))
     return tuple(whole)
-
-
-_UNPRICED: Final = frozenset(
-    {"simulated", "custom", "ollama", "lmstudio", "llamacpp", "vllm", "openai_compatible"}
-)
-"""Kinds of which no source of prices can know anything."""
 
 
 def _with_listing(model: ModelInfo, kind: str, book: PriceBook) -> ModelInfo:

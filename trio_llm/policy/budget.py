@@ -28,17 +28,32 @@ class RetryBudget:
     def __attrs_post_init__(self) -> None:
         self._ceiling = self._balance = max(10.0 * self.per_second, 1.0)
 
+    def adjust(self, now: float, *, share: float, per_second: float) -> None:
+        """Go by other figures from `now` (seconds) on; what has been earned stays.
+
+        It stays as far as the new figures let so much be kept.
+        """
+        self._count(now)
+        self.share = share
+        self.per_second = per_second
+        self._ceiling = max(10.0 * per_second, 1.0)
+        self._balance = min(self._balance, self._ceiling)
+
     def earn(self) -> None:
         """Note a call."""
         self._balance = min(self._balance + self.share, self._ceiling)
 
     def spend(self, now: float) -> bool:
         """Take a retry, if there is one left; `now` in seconds."""
-        if self._counted != -math.inf:
-            earned = (now - self._counted) * self.per_second
-            self._balance = min(self._balance + earned, self._ceiling)
-        self._counted = now
+        self._count(now)
         if self._balance < 1.0:
             return False
         self._balance -= 1.0
         return True
+
+    def _count(self, now: float) -> None:
+        """Add what time has earned."""
+        if self._counted != -math.inf:
+            earned = (now - self._counted) * self.per_second
+            self._balance = min(self._balance + earned, self._ceiling)
+        self._counted = now

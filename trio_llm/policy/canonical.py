@@ -24,6 +24,7 @@ _TYPED: Final = str.maketrans(
 
 _ENDINGS: Final = frozenset(" .,;:!?")
 _OPENINGS: Final = frozenset(" ¿¡")
+_DEEPEST_HEADING: Final = 6
 _BULLETS: Final = frozenset("#*•")
 _PAIRS: Final = frozenset({'""', "''", "``", "**", "~~", "$$", "«»", "»«", "‹›", "「」", "『』"})
 _BRACKETS: Final = frozenset({"()", "[]"})
@@ -47,7 +48,12 @@ def normalised(text: str) -> str:
     brackets of an interval, and the exclamation mark after a digit, which is a
     factorial. The result of a result is itself.
     """
-    return _peeled(" ".join(plain(text).split()))
+    return tidy(plain(text))
+
+
+def tidy(text: str) -> str:
+    """Do the rest of `normalised` with a text that is `plain` already."""
+    return _peeled(" ".join(text.split()))
 
 
 def plain(text: str) -> str:
@@ -99,7 +105,7 @@ def _peeled(text: str) -> str:
         while start < end and text[start] in _OPENINGS:
             start += 1
         mark = start
-        while mark < end and text[mark] in _BULLETS:
+        while mark < min(start + _DEEPEST_HEADING, end) and text[mark] in _BULLETS:
             mark += 1
         if start < mark < end and text[mark] == " ":
             start = mark + 1

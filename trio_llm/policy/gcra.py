@@ -9,6 +9,9 @@ import math
 
 import attrs
 
+_NOISE = 1e-9
+"""Seconds; a wait below that is the rounding error of many additions, and no wait."""
+
 
 def _positive(_: object, attribute: "attrs.Attribute[float]", value: float | None) -> None:
     if value is not None and not 0.0 < value < math.inf:
@@ -67,7 +70,8 @@ class Gcra:
         if now < self._told_until:
             told = self._told_empty_at + min(cost, self._told_limit) * self._each
             ready = max(ready, min(told, self._told_until))
-        return max(0.0, ready - now)
+        wait = ready - now
+        return wait if wait > _NOISE else 0.0
 
     def take(self, now: float, cost: float = 1.0) -> None:
         """Take units, whether or not it is time; what was not there is owed."""

@@ -47,8 +47,9 @@ class RateLimiter:
     """Requests and tokens together: a call goes out when all of its limits admit it.
 
     Whoever finds a `wait` of 0 takes in the same synchronous step, by estimate, and
-    settles when the real cost is known. Then the books are those of the real costs,
-    and what concurrent calls send too much is at most the error of their estimates.
+    settles when the real cost is known. Under load the books are then those of the real
+    costs, as if no estimate had been; what concurrent calls use too much in a window is
+    at most the error of their estimates.
 
     Without any configured limit it still learns: where the provider's headers say that
     nothing remains, calls wait for the reset that they name.

@@ -9,7 +9,7 @@ from unicodedata import category
 
 import attrs
 
-from trio_llm.policy.canonical import canonical_number, plain
+from trio_llm.policy.canonical import canonical_number, plain, tidy
 from trio_llm.policy.canonical import canonical_value as canonical_value
 from trio_llm.policy.canonical import normalised as normalised
 
@@ -19,6 +19,9 @@ _DECISIVE: Final = 3
 _LONGEST_STATEMENT: Final = 20
 """The most words of a statement whose end alone may be the answer."""
 
+_MOST_LETTERS: Final = 100_000
+"""How much of a text is taken apart into words."""
+
 _FRAMING: Final = frozenset(
     "a an the is are was were be been being am it its this that these those there here so thus "
     "hence then therefore of in on at to for from by with as and i we you my our your me us "
@@ -27,11 +30,13 @@ _FRAMING: Final = frozenset(
     "course ok okay well think believe boxed what which".split()
 )
 _NEGATIONS: Final = frozenset(
-    "not no never none nor neither without cannot nothing nobody nowhere".split()
+    "not no never none nor neither without nothing nobody nowhere".split()
 )
 _COPULAS: Final = frozenset({"is", "are", "was", "were", "equals", "="})
 _NOT: Final = "not"
 _STEMS: Final = {"ca": "can", "wo": "will"}
+"""What is left of "can't" and "won't"."""
+
 
 # Scripts that put no spaces between words: each of their characters is a word here.
 _UNSPACED: Final = (
@@ -89,10 +94,11 @@ class Profile:
     @classmethod
     def of(cls, text: str) -> "Profile":
         """Take a text apart, in time that is linear in its length."""
-        words = list(_words(_DRESS.sub("", plain(text))))
+        folded = plain(text)
+        words = list(_words(_DRESS.sub("", folded[:_MOST_LETTERS])))
         ending = _ending(words)
         return cls._counted(
-            normalised(text), words, None if ending is None else cls._counted("", ending)
+            tidy(folded), words, None if ending is None else cls._counted("", ending)
         )
 
     @classmethod
@@ -133,7 +139,8 @@ def similarity(a: str, b: str) -> float:
 
     Marks of Markdown do not count. Chinese, Japanese, Thai and other scripts without
     spaces are compared by characters. The order of words is not seen: "dog bites man"
-    is "man bites dog". The time is linear in both texts.
+    is "man bites dog". Words are taken from the first 100,000 letters of a text; the time
+    is linear in both texts.
     """
     return Profile.of(a).likeness(Profile.of(b))
 
@@ -180,13 +187,14 @@ def _words(text: str) -> Iterator[str]:
 
 def _parts(word: str) -> Iterator[str]:
     """Take a contraction apart."""
-    if word.endswith("n't"):
-        yield _STEMS.get(word[:-3], word[:-3])
+    if word == "cannot":
+        word = "can't"
+    stem = word.removesuffix("n't").removesuffix("'s")
+    negated = word.endswith("n't")
+    if stem:
+        yield _STEMS.get(stem, stem) if negated else stem
+    if negated:
         yield _NOT
-    elif word == "cannot":
-        yield _NOT
-    elif word:
-        yield word.removesuffix("'s")
 
 
 def _ending(words: Sequence[str]) -> Sequence[str] | None:

@@ -29,11 +29,13 @@ from trio_llm.errors import (
     StaleConnectionError,
 )
 from trio_llm.policy import Blame, Cooldown, RetryBudget, backoff, blame_for, own_blame
+from trio_llm.policy.preference import Standing
 from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.backend import Backend, Work
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Lease, Occupancy, Refusal
 from trio_llm.providers.limits import BatchLimits, ProviderLimits
 from trio_llm.providers.node import Node
+from trio_llm.providers.pricing import Pricing
 from trio_llm.providers.sink import StreamSink
 from trio_llm.providers.soundness import demand_sound
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
@@ -70,6 +72,7 @@ class ProviderActor:
         wall_clock: Callable[[], float],
         retries: RetryBudget,
         seed: int,
+        pricing: Pricing | None = None,
     ) -> None:
         self._name = name
         self._kind = kind
@@ -85,6 +88,7 @@ class ProviderActor:
         self._tally = Tally()
         self._last_used: float | None = None
         self.vitals = Vitals()
+        self._pricing = Pricing() if pricing is None else pricing
         self.restarts = 0
         self.cell: AnyCell
 
@@ -106,6 +110,23 @@ class ProviderActor:
     def expected(self, now: float) -> float | None:
         """Give the seconds within which it most often answers; ``None`` if nothing is known."""
         return self.vitals.first_token.percentile(now, 0.95)
+
+    def cost(self, request: AnyRequest) -> float | None:
+        """Estimate what a request costs, in US dollars; ``None`` if the price is not known."""
+        return self._pricing.cost(request, request.model or self._limits.model or "")
+
+    def standing(self, request: AnyRequest) -> Standing:
+        """Give what a choice among members goes by."""
+        occupancy, vitals = self._occupancy, self.vitals
+        return Standing(
+            self._name,
+            occupancy.taken + occupancy.waiting,
+            occupancy.limit,
+            vitals.score(trio.current_time()),
+            vitals.success.value() if vitals.success.weight else None,
+            self.cost(request),
+            vitals.success.weight,
+        )
 
     def embedding_family(self, request: EmbedRequest) -> str | None:
         """Give the family of the vectors that it would give; ``None`` if it gives none."""
@@ -324,6 +345,7 @@ class ProviderActor:
         now = trio.current_time()
         if type(result) is not TokenCount or result.exact:
             self._cooldown.succeeded(now)  # an estimate says nothing of the provider's health
+        self._pricing.answered(now, result.usage)
         ask.payload.attempted(
             number=number,
             model=model,

@@ -23,6 +23,11 @@ CONVERSATION: Final = frozenset(
 )
 """What a model that one talks to is taken to do unless the configuration says less."""
 
+UNPRICED: Final = frozenset(
+    {"simulated", "custom", "ollama", "lmstudio", "llamacpp", "vllm", "openai_compatible"}
+)
+"""Kinds of which no source of prices can know anything."""
+
 _PART: Final = re.compile(r"\{([a-z]+)\}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from trio_llm.actors import Releasable
 from trio_llm.chat import AnyRequest, EmbedRequest, Operation
+from trio_llm.policy.preference import Standing
 from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.limits import BatchLimits
@@ -35,6 +36,14 @@ class Node(Protocol):
 
     def expected(self, now: float, /) -> float | None:
         """Give the seconds within which it most often answers; ``None`` if nothing is known."""
+        ...
+
+    def cost(self, request: AnyRequest, /) -> float | None:
+        """Estimate what a request costs there, in US dollars; ``None`` if that is not known."""
+        ...
+
+    def standing(self, request: AnyRequest, /) -> Standing:
+        """Give what a choice among members goes by."""
         ...
 
     def covers(self, name: str, /) -> bool:
