@@ -1,11 +1,12 @@
 """Custom provider classes that the tests name by module."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from trio_llm.chat import Completion, Message, Request
 from trio_llm.providers.backend import Work
+from trio_llm.providers.status import ProviderStatus
 
 
 def traced(
@@ -54,3 +55,16 @@ class Wrapped:
 
 class Mute:
     """Has no method at all."""
+
+
+class Backwards:
+    """A selection: the last declared first."""
+
+    def order(self, _request: Request, members: Sequence[ProviderStatus]) -> list[str]:
+        """Give all names from the end."""
+        return [member.name for member in reversed(members)]
+
+
+def shortest(_request: Request, completion: Completion) -> float:
+    """Score an answer: the shorter, the better."""
+    return -float(len(completion.message.text))

@@ -8,21 +8,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.config.config_fixture_classes import Echo
+from tests.config.config_fixture_classes import Backwards, Echo, shortest
 from trio_llm.config import (
+    BreakerSettings,
     Config,
+    Consensus,
     CooldownSettings,
+    Degradation,
     Fallback,
+    Hedge,
     LoadBalance,
     Member,
+    PriceSettings,
     Provider,
     Race,
+    RateLimit,
     Restart,
     Retry,
+    RetryBudgetSettings,
     Simulation,
     Timeouts,
     load_config,
 )
+from trio_llm.config import HealthCheck as HealthCheckSettings
 from trio_llm.errors import ConfigError
 
 seconds = st.floats(min_value=0.001, max_value=1e6) | st.integers(1, 1000)
@@ -42,8 +50,32 @@ simulated = st.builds(
     models=st.lists(texts.filter(bool), max_size=2),
     capabilities=st.none() | st.lists(st.sampled_from(["chat", "tools", "vision"]), max_size=3),
     timeouts=st.builds(Timeouts, seconds, seconds, seconds, seconds | st.just(math.inf)),
-    retry=st.builds(Retry, st.integers(0, 3), seconds),
+    retry=st.builds(
+        Retry,
+        st.integers(0, 3),
+        seconds,
+        errors=st.dictionaries(
+            st.sampled_from(["RateLimitError", "ServerError"]),
+            st.fixed_dictionaries({}, optional={"attempts": st.integers(0, 9)}),
+            max_size=1,
+        ),
+    ),
     cooldown=st.builds(CooldownSettings, st.floats(0, 1), st.floats(1, 9), st.integers(1, 3)),
+    breaker=st.builds(BreakerSettings, ratio=st.floats(0.1, 1.0), minimum_calls=st.integers(1, 9)),
+    rate_limit=st.builds(
+        RateLimit,
+        st.none() | seconds,
+        st.none() | seconds,
+        on_limit=st.sampled_from(["wait", "fall_on"]),
+        learn=st.booleans(),
+    ),
+    health_check=st.builds(
+        HealthCheckSettings, st.none() | seconds, call=st.sampled_from(["generate", "models"])
+    ),
+    hold_after_cancel=st.floats(0, 9),
+    context_window=st.none() | st.integers(1, 9),
+    price=st.none() | st.builds(PriceSettings, st.floats(0, 9), st.floats(0, 9)),
+    continues=st.none() | st.booleans(),
     simulation=st.none()
     | st.builds(Simulation, latency=seconds, text=st.none() | texts, seed=st.integers(0, 9)),
 )
@@ -71,7 +103,9 @@ def nested(members: st.SearchStrategy[Member]) -> st.SearchStrategy[Member]:
     return (
         st.builds(Race, some, timeout=st.none() | seconds)
         | st.builds(Fallback, some, max_retries=st.none() | st.integers(0, 3))
-        | st.builds(LoadBalance, some, strategy=st.sampled_from(["round_robin", "random"]))
+        | st.builds(LoadBalance, some, strategy=st.sampled_from(["least_busy", "random"]))
+        | st.builds(Hedge, some, delay=st.none() | seconds, max_extra_calls=st.floats(0, 1))
+        | st.builds(Consensus, some, quorum=st.none() | st.just(1), timeout=st.none() | seconds)
     )
 
 
@@ -81,6 +115,8 @@ configs = st.builds(
     default=st.recursive(providers, nested, max_leaves=4),
     close_deadline=seconds,
     restart=st.builds(Restart, st.integers(0, 5), seconds),
+    retry_budget=st.builds(RetryBudgetSettings, st.floats(0, 1), seconds),
+    degradation=st.builds(Degradation, st.booleans(), reply=st.none() | texts.filter(bool)),
 )
 
 
@@ -104,7 +140,9 @@ def test_named_balancers_round_trip(tmp_path: Path) -> None:
         },
         {
             "w": LoadBalance(["a", "b"], strategy="weighted", weights={"a": 0.75, "b": 0.25}),
-            "f": Fallback(["w", "a"], primary="a"),
+            "f": Fallback(["w", "a"], primary="a", on_context_length=["h"]),
+            "h": Hedge(["a", "b"], models={"a": "m"}, virtual_models={"v": {"b": "n"}}),
+            "q": Race(["a", "b"], strategy="quality", judge="h", on_interrupt="resume"),
         },
         "f",
         drain_deadline=0,
@@ -129,6 +167,27 @@ def test_custom_class_is_written_by_name(tmp_path: Path) -> None:
     assert load_config(path, {}).providers["a"] == Provider(
         "custom", cls="tests.config.config_fixture_classes:Echo", options={"prefix": "> "}
     )
+
+
+def test_functions_and_selections_are_written_by_name(tmp_path: Path) -> None:
+    """A scorer and a selection are written as package.module:name; what has none is refused."""
+    path = tmp_path / "c.toml"
+    members = [Provider("simulated", "a"), Provider("simulated", "b")]
+    quality = Race(members, strategy="quality", scorer=shortest)
+    Config(default=LoadBalance([quality], strategy="custom", selection=Backwards)).save(path)
+    loaded = load_config(path, {}).default
+    assert isinstance(loaded, LoadBalance)
+    assert loaded.selection == "tests.config.config_fixture_classes:Backwards"
+    (race,) = loaded.members or ()
+    assert isinstance(race, Race)
+    assert race.scorer == "tests.config.config_fixture_classes:shortest"
+    nameless = Race(members, strategy="quality", scorer=lambda _request, _answer: 1.0)
+    with pytest.raises(ConfigError) as caught:
+        Config(default=LoadBalance([nameless], strategy="custom", selection=Backwards())).save(path)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "default.selection",
+        "default.members[0].scorer",
+    ]
 
 
 def test_secrets_are_never_written(tmp_path: Path) -> None:

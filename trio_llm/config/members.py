@@ -19,6 +19,16 @@ def unknown_name(name: str, census: Census) -> str:
     return f"no provider named {quoted(name)}; {suggestion(name, tuple(census.places))}"
 
 
+def named_besides(balancer: object) -> tuple[str, ...]:
+    """Give the names, in its settings, of those whom a balancer asks besides its members."""
+    names: list[str] = []
+    for setting in ("judge", "embedder", "on_context_length", "on_content_filter"):
+        value = getattr(balancer, setting, None)
+        asked = value if isinstance(value, tuple) else (value,)
+        names += [each for each in asked if isinstance(each, str)]
+    return tuple(names)
+
+
 @attrs.define
 class Membership:
     """Who is a member of whom.

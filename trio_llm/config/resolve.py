@@ -8,7 +8,7 @@ import attrs
 
 from trio_llm.config.census import Census, Place, occurrences
 from trio_llm.config.faults import Faults
-from trio_llm.config.members import Membership, unknown_name
+from trio_llm.config.members import Membership, named_besides, unknown_name
 from trio_llm.config.plan import Plan, ResolvedBalancer, ResolvedProvider
 from trio_llm.config.provider import resolve_provider
 from trio_llm.config.rules import faults_of, is_table, under
@@ -138,7 +138,7 @@ class _Check:
             for name in balancers
             for member in getattr(named[name].node, "members", None) or ()
             if self.census.has(member)
-        }
+        }.union(*(named_besides(named[name].node) for name in balancers))
         outer = [name for name in balancers if name not in inner]
         if len(outer) == 1:
             return outer[0]

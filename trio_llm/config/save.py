@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from types import FunctionType
 from typing import Any, cast
 
 import attrs
@@ -12,7 +13,7 @@ import tomli_w
 
 from trio_llm.chat import Capability
 from trio_llm.config.census import Place
-from trio_llm.config.custom import import_class
+from trio_llm.config.custom import import_object
 from trio_llm.config.faults import Faults
 from trio_llm.config.rules import (
     default_of,
@@ -30,7 +31,7 @@ from trio_llm.config.shapes import key_headers
 def _plain(value: object) -> Any:
     if isinstance(value, Capability):
         return value.value
-    if isinstance(value, type):
+    if isinstance(value, type | FunctionType):
         return f"{value.__module__}:{value.__qualname__}"
     if attrs.has(type(value)):
         return _table(cast("attrs.AttrsInstance", value))
@@ -51,17 +52,18 @@ def _table(record: attrs.AttrsInstance) -> dict[str, Any]:
     return table
 
 
-def _class_problem(cls: object) -> str | None:
-    if cls is None or isinstance(cls, str):
+def _name_problem(named: object, what: str) -> str | None:
+    """Say why something of the user's own code cannot be written down by its name."""
+    if named is None or isinstance(named, str):
         return None
-    if not isinstance(cls, type):
-        return "an instance cannot be written to a file; give its class"
+    if not isinstance(named, type | FunctionType):
+        return f"an instance cannot be written to a file; give its {what}"
     try:
-        same = import_class(f"{cls.__module__}:{cls.__qualname__}") is cls
+        same = import_object(f"{named.__module__}:{named.__qualname__}", what, "name") is named
     except LookupError:
         same = False
-    if cls.__module__ == "__main__" or not same:
-        return f"the class {cls.__qualname__} cannot be imported by name; move it into a module"
+    if named.__module__ == "__main__" or not same:
+        return f"the {what} {named.__qualname__} cannot be imported by name; move it into a module"
     return None
 
 
@@ -72,7 +74,13 @@ def _add_unwritable(places: Iterable[Place], faults: Faults) -> None:
         first = seen.setdefault(id(node), place.path)
         if first != place.path and node.name is None and place.key is None:
             faults.add(place.path, f"the same object as {first}; give it a name to write it twice")
-        if first != place.path or not isinstance(node, Provider):
+        if first != place.path:
+            continue
+        if not isinstance(node, Provider):
+            for setting, what in (("scorer", "function"), ("selection", "class")):
+                problem = _name_problem(getattr(node, setting, None), what)
+                if problem is not None:
+                    faults.add(under(place.path, setting), problem)
             continue
         if node.api_key is not None:
             what = "a callable" if callable(node.api_key) else "a key"
@@ -85,7 +93,7 @@ def _add_unwritable(places: Iterable[Place], faults: Faults) -> None:
                 under(under(place.path, "headers"), name),
                 "a key is never written to a file; use api_key_env",
             )
-        problem = _class_problem(node.cls)
+        problem = _name_problem(node.cls, "class")
         if problem is not None:
             faults.add(under(place.path, "class"), problem)
 
