@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_llm.policy import Cooldown
+from trio_llm.policy.cooldown import LONGEST_WAIT
 
 
 @attrs.frozen
@@ -119,3 +120,70 @@ def test_a_rate_limit_rests_as_long_as_it_asks(asked: float | None, length: floa
     cooldown = Cooldown(initial=5.0, maximum=60.0)
     assert cooldown.failed(10.0, charge=False, at_once=True, retry_after=asked)
     assert cooldown.until == 10.0 + length
+
+
+@given(st.lists(HAPPENINGS, max_size=20), st.floats(1.0, 2.0), st.booleans())
+def test_a_stretched_rest_is_never_a_shorter_one(
+    happenings: list[Happening], stretch: float, due: bool
+) -> None:
+    """What is lengthened ends later by its share at most, unless the provider named the end."""
+    plain, stretched = Cooldown(after_failures=1), Cooldown(after_failures=1)
+    now = 0.0
+    for happening in happenings:
+        now = max(now + happening.after, stretched.until)
+        if happening.kind == "success":
+            for each in (plain, stretched):
+                each.succeeded(now)
+            continue
+        for each, factor in ((plain, 1.0), (stretched, stretch)):
+            each.failed(
+                now, charge=True, retry_after=happening.retry_after, due=due, stretch=factor
+            )
+        assert plain.remaining(now) <= stretched.remaining(now)
+        assert stretched.remaining(now) <= plain.remaining(now) * stretch * (1 + 1e-9)
+
+
+def test_a_rest_that_is_due_begins_beside_another() -> None:
+    """Whoever has its own reason says so; the rest that runs and is longer is kept."""
+    cooldown = Cooldown(initial=5.0)
+    cooldown.rest(0.0, 7.0)
+    assert not cooldown.failed(0.0, charge=False, due=True)
+    assert cooldown.until == 7.0
+    assert cooldown.failed(0.0, charge=False, due=True)
+    assert cooldown.until == 10.0
+    cooldown.rest(1.0, 2.0)
+    assert cooldown.until == 10.0
+
+
+def test_a_wait_that_is_asked_for_is_a_day_at_most() -> None:
+    """A typing error of the provider's must not be kept."""
+    cooldown = Cooldown()
+    cooldown.rest_as_asked(0.0, 1e9)
+    assert cooldown.until == LONGEST_WAIT
+    assert cooldown.failed(1.0, charge=False, retry_after=1e9)
+    assert cooldown.until == 1.0 + LONGEST_WAIT
+
+
+@given(st.lists(HAPPENINGS, max_size=20), st.lists(HAPPENINGS, max_size=20))
+def test_what_is_inherited_is_the_greater_of_both(
+    own: list[Happening], theirs: list[Happening]
+) -> None:
+    """Neither rest, failures nor escalation are forgotten, and no own rest is shortened."""
+    cooldown, other = Cooldown(initial=1.0), Cooldown(initial=1.0)
+    lengths: list[float] = []
+    for each, happenings in ((cooldown, own), (other, theirs)):
+        now = 0.0
+        for happening in happenings:
+            now += happening.after
+            _feed(each, now, happening)
+        twin = attrs.evolve(each)
+        twin.inherit(each)
+        assert (twin.until, twin.failures) == (each.until, each.failures)
+        twin.failed(1e7, charge=False, due=True)
+        lengths.append(twin.remaining(1e7))
+    until = max(cooldown.until, other.until)
+    failures = max(cooldown.failures, other.failures)
+    cooldown.inherit(other)
+    assert (cooldown.until, cooldown.failures) == (until, failures)
+    cooldown.failed(1e7, charge=False, due=True)
+    assert cooldown.remaining(1e7) == max(lengths)

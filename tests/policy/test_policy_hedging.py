@@ -67,13 +67,18 @@ def test_the_share_holds_over_many_thousand_calls(seed: int) -> None:
                 books.hedge(rng.expovariate(100.0))
 
 
-def test_the_whole_share_can_be_used() -> None:
-    """Where every call wants a hedge, a tenth of them gets one."""
-    books = Books(HedgeBudget())
-    for _ in range(5000):
-        books.call(0.01)
-        books.hedge(0.01)
-    assert 498 <= books.hedges <= 501
+@pytest.mark.parametrize(("share", "hedges"), [(0.1, 3000), (0.0123, 369)])
+@pytest.mark.parametrize("cost", [0.0, 0.01])
+def test_the_whole_share_can_be_used_and_no_more(share: float, hedges: int, cost: float) -> None:
+    """Where every call wants a hedge, exactly the share of them gets one; debts are kept."""
+    of_calls, of_spend = Books(HedgeBudget(share, 10.0)), Books(HedgeBudget(10.0, share))
+    for _ in range(30_000):
+        of_calls.call(cost)
+        of_calls.hedge(cost)
+        of_spend.call(0.01)
+        of_spend.hedge(0.01)
+    assert hedges - 1 <= of_calls.hedges <= hedges + 1
+    assert hedges - 1 <= of_spend.hedges <= hedges + 1
 
 
 def test_the_first_call_can_be_hedged() -> None:
@@ -85,15 +90,15 @@ def test_the_first_call_can_be_hedged() -> None:
     assert not books.hedge(0.0)
 
 
-def test_a_quiet_day_is_not_spent_in_a_slow_hour() -> None:
-    """After very many calls without hedges, a burst is bounded by some hundred."""
-    books = Books(HedgeBudget())
+@pytest.mark.parametrize("shares", [(0.1, 10.0), (10.0, 0.1)])
+def test_a_quiet_day_is_not_spent_in_a_slow_hour(shares: tuple[float, float]) -> None:
+    """After very many calls without hedges, a burst is what two thousand calls earn at most."""
+    books = Books(HedgeBudget(*shares))
     for _ in range(100_000):
         books.call(0.01)
-    burst = 0
-    while books.hedge(0.01):
-        burst += 1
-    assert 100 <= burst <= 201
+    while books.hedges < 1000 and books.hedge(0.01):
+        pass
+    assert 100 <= books.hedges <= 201
 
 
 def test_a_dear_hedge_waits_until_it_can_be_paid() -> None:

@@ -19,6 +19,7 @@ from trio_llm.errors import (
 )
 from trio_llm.policy import Blame, backoff, blame, blame_for, own_blame
 from trio_llm.policy.blame import CONFIGURABLE, row_of
+from trio_llm.policy.retry import RetryRule, rule_for
 
 
 @given(
@@ -49,6 +50,24 @@ def test_a_wait_that_the_provider_asked_for_is_kept_to_the_letter(wait: float, n
     """A Retry-After replaces the jitter, also when it is longer than the longest pause."""
     rng = random.Random(0)
     assert backoff(number, base_delay=1.0, max_delay=8.0, rng=rng, retry_after=wait) == wait
+
+
+def test_the_rule_of_the_nearest_class_holds() -> None:
+    """An error goes by the rule of its class, else of its nearest base, else by the default."""
+    default, near, far = (RetryRule(attempts, 0.5, 8.0) for attempts in (2, 5, 0))
+
+    class MyError(RateLimitError):
+        pass
+
+    own: dict[type[ProviderError], RetryRule] = {RateLimitError: near, ConnectionFailedError: far}
+    assert rule_for(RateLimitError("any"), default, own) is near
+    assert rule_for(MyError("any"), default, own) is near
+    assert rule_for(StaleConnectionError("any"), default, own) is far
+    assert rule_for(ServerError("any"), default, own) is default
+    assert rule_for(ServerError("any"), default, {}) is default
+    both: dict[type[ProviderError], RetryRule] = {ProviderError: far, MyError: near}
+    assert rule_for(MyError("any"), default, both) is near
+    assert rule_for(RateLimitError("any"), default, both) is far
 
 
 PROVIDER_ERRORS = [
