@@ -43,14 +43,16 @@ def member(
 
 
 @asynccontextmanager
-async def open_llm(default: Member, **settings: Any) -> AsyncGenerator[Runtime, None]:
+async def open_llm(
+    default: Member, *, wall_clock: Callable[[], float] | None = None, **settings: Any
+) -> AsyncGenerator[Runtime, None]:
     """Open a runtime, and demand that it leaves no place taken, no task and no socket.
 
     It does not wait for calls that a failed test has left behind.
     """
     before = client_sockets()
     settings = {"close_deadline": 30.0, "drain_deadline": 0.0, **settings}
-    async with open_runtime(Config(default=default, **settings)) as llm:
+    async with open_runtime(Config(default=default, **settings), wall_clock=wall_clock) as llm:
         yield llm
         assert_at_rest(llm)
     assert client_sockets() == before

@@ -3,6 +3,7 @@
 from trio_llm.testing.upstream.behaviour import Behaviour as Behaviour
 from trio_llm.testing.upstream.behaviour import Fault as Fault
 from trio_llm.testing.upstream.behaviour import Script as Script
+from trio_llm.testing.upstream.behaviour import Timetable as Timetable
 from trio_llm.testing.upstream.memory import MemoryUpstream as MemoryUpstream
 from trio_llm.testing.upstream.record import Served as Served
 from trio_llm.testing.upstream.record import ServedOutcome as ServedOutcome

@@ -98,6 +98,25 @@ Script: TypeAlias = (
 the model's name, ``*`` for the others; or a function of the request."""
 
 
+@attrs.frozen
+class Timetable:
+    """A script by the clock, for outages: what is done depends on when a request comes.
+
+    Args:
+        start: When it begins, on Trio's clock.
+        rows: From which second after the start, and what is done from then on; the
+            first row begins at 0.
+    """
+
+    start: float
+    rows: tuple[tuple[float, Behaviour], ...]
+
+    def __call__(self, served: Served) -> Behaviour:
+        """Give the behaviour of the last row that has begun."""
+        passed = served.received - self.start
+        return [behaviour for begins, behaviour in self.rows if begins <= passed][-1]
+
+
 def decide(script: Script, served: Served) -> Behaviour:
     """Give the behaviour for a request.
 

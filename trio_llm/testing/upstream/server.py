@@ -6,6 +6,7 @@
 Requests are answered as the script says, faults included, and recorded.
 """
 
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from trio_llm.testing.upstream.intake import ReadRequest, take_in
 from trio_llm.testing.upstream.plan import Plan, plan
 from trio_llm.testing.upstream.record import Served, ServedOutcome
 from trio_llm.wire import DIALECTS
+
+_BACKLOG = 1024
 
 
 @attrs.frozen
@@ -50,11 +53,23 @@ class Upstream:
         served: What it has seen, in the order of arrival.
     """
 
-    def __init__(self, url: str, script: Script, close_after: int | None) -> None:
-        self.url = url
+    def __init__(
+        self,
+        script: Script,
+        nursery: trio.Nursery,
+        *,
+        tls: ssl.SSLContext | None,
+        close_after: int | None,
+    ) -> None:
         self.script = script
         self.served: list[Served] = []
+        self._nursery = nursery
+        self._tls = tls
         self._close_after = close_after
+        self._socket = _reserved(0)
+        self._port: int = self._socket.getsockname()[1]
+        self._life: trio.CancelScope | None = None
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._port}"
         self._accepted = 0
         self._open = 0
         self._in_flight = 0
@@ -93,11 +108,52 @@ class Upstream:
         """Wait until every connection has been closed."""
         await self.wait_until(lambda counts: counts.connections_open == 0)
 
+    def come_up(self) -> None:
+        """Serve, from now on or again; a server that is up stays so."""
+        if self._life is None:
+            self._socket.listen(_BACKLOG)
+            self._life = trio.CancelScope()
+            self._nursery.start_soon(self._live, self._life, trio.SocketListener(self._socket))
+
+    def go_down(self) -> None:
+        """Refuse connections from now on, and end those there are, as a process that died.
+
+        The address stays reserved, for `come_up`.
+        """
+        if self._life is not None:
+            self._life.cancel()
+            self._life = None
+            self._socket.close()
+            self._socket = _reserved(self._port)
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.go_down()
+        self._socket.close()
+
+    async def _live(self, life: trio.CancelScope, listener: trio.SocketListener) -> None:
+        with life:
+            try:
+                await trio.serve_listeners(self._welcome, [listener])
+            except* trio.ClosedResourceError:
+                # A client may be at the door in the very moment in which it is shut.
+                if not life.cancel_called:
+                    raise
+
+    async def _welcome(self, socket_stream: trio.SocketStream) -> None:
+        stream: trio.abc.Stream = socket_stream
+        if self._tls is not None:
+            stream = trio.SSLStream(
+                socket_stream, self._tls, server_side=True, https_compatible=True
+            )
+        async with stream:
+            await self._serve(ServerConnection(stream=stream, socket_stream=socket_stream))
+
     def _change(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()
 
-    async def serve(self, connection: ServerConnection) -> None:
+    async def _serve(self, connection: ServerConnection) -> None:
         """Serve one connection until its end."""
         self._accepted += 1
         self._open += 1
@@ -159,26 +215,26 @@ async def open_upstream(
         close_after: After so many responses a connection is closed without a word,
             so that its client finds a stale one.
     """
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listener.socket.getsockname()[1]
-    scheme = "http" if tls is None else "https"
-    upstream = Upstream(f"{scheme}://127.0.0.1:{port}", script, close_after)
-
-    async def handle(socket_stream: trio.SocketStream) -> None:
-        stream: trio.abc.Stream = socket_stream
-        if tls is not None:
-            stream = trio.SSLStream(socket_stream, tls, server_side=True, https_compatible=True)
-        async with stream:
-            await upstream.serve(ServerConnection(stream=stream, socket_stream=socket_stream))
-
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, handle, [listener])
+        upstream = Upstream(script, nursery, tls=tls, close_after=close_after)
+        upstream.come_up()
         try:
             yield upstream
         except Exception as error:  # noqa: BLE001 - raised again, outside the nursery
             # Left to the nursery it would arrive in a group.
             failure = error
+        finally:
+            upstream.close()
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+def _reserved(port: int) -> trio.socket.SocketType:
+    """Take a port, 0 for any; who dials it is refused until it listens."""
+    reserved = socket.socket()
+    # Connections of an earlier life may linger at the same address.
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", port))
+    return trio.socket.from_stdlib_socket(reserved)
