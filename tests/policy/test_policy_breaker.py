@@ -268,6 +268,15 @@ def test_a_new_key_ends_the_rest_of_the_old_one() -> None:
     assert subject.remaining(3.0) == 300.0
 
 
+def test_a_new_key_in_time_spares_the_rest() -> None:
+    """A key that changed before anything failed is not judged by what the old one meets."""
+    subject = breaker()
+    old = subject.begin(0.0)
+    subject.revived()
+    assert not DEAD.happens(subject, old, 1.0)
+    assert (subject.state(1.0), subject.failures) == (CLOSED, 0)
+
+
 def test_a_new_key_closes_what_was_half_open_for_the_old_one() -> None:
     """Also while a probe with the old key is under way; its outcome is old news."""
     subject = breaker()

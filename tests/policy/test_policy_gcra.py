@@ -210,21 +210,36 @@ def test_what_was_said_ends_at_its_reset(gcra: Gcra, told: list[Told], cost: flo
             assert gcra.wait(now, cost) <= max(word.reset, deaf.wait(now, cost))
 
 
+@given(BUCKETS, TOLD, COSTS, COSTS)
+def test_whoever_waits_behind_others_waits_for_what_they_take(
+    gcra: Gcra, told: list[Told], cost: float, ahead: float
+) -> None:
+    """What others will take first counts as if they had taken it now."""
+    now = 0.0
+    for word in told:
+        now += word.after
+        gcra.take(now, word.cost)
+        gcra.observe(now, word.remaining, word.reset, word.limit)
+    wait = gcra.wait(now, cost, ahead)
+    gcra.take(now, ahead)
+    assert wait == gcra.wait(now, cost)
+
+
 def test_what_the_provider_says_counts_down_and_fills_up() -> None:
     """What is taken leaves less of it, what comes back is at the own rate, its next word is new."""
-    gcra = Gcra(60.0, 60.0, burst=10.0)
+    gcra = Gcra(120.0, 60.0, burst=10.0)
     gcra.observe(0.0, 3.0, reset=20.0, limit=60.0)
     gcra.take(0.0, 2.0)
     assert gcra.available(0.0) == 1.0
-    assert gcra.wait(0.0, 2.0) == 1.0
-    assert gcra.wait(0.0, 9.0) == 8.0
-    gcra.observe(1.0, 50.0, reset=20.0, limit=60.0)
-    assert gcra.available(1.0) == 9.0
+    assert gcra.wait(0.0, 2.0) == 0.5
+    assert gcra.wait(0.0, 9.0) == 4.0
+    gcra.observe(0.5, 50.0, reset=20.0, limit=60.0)
+    assert gcra.available(0.5) == 9.0
 
 
 def test_nothing_is_given_back_to_what_the_provider_said() -> None:
     """Only the own books note that a call cost less than estimated; that it cost more, both."""
-    gcra = Gcra(60.0, 60.0, burst=10.0)
+    gcra = Gcra(120.0, 60.0, burst=10.0)
     gcra.observe(0.0, 6.0, reset=None, limit=None)
     gcra.take(0.0, 4.0)
     gcra.settle(0.0, 4.0, 0.0)
@@ -235,12 +250,12 @@ def test_nothing_is_given_back_to_what_the_provider_said() -> None:
 
 def test_more_left_than_the_limit_is_not_believed() -> None:
     """Together states 59 left of 30; and a cost above the limit waits for all of it, no longer."""
-    gcra = Gcra(60.0, 60.0, burst=60.0)
+    gcra = Gcra(120.0, 60.0, burst=60.0)
     gcra.observe(0.0, 59.0, reset=None, limit=30.0)
     assert gcra.available(0.0) == 30.0
     assert gcra.wait(0.0, 40.0) == 0.0
     gcra.take(0.0, 10.0)
-    assert gcra.wait(0.0, 40.0) == 10.0
+    assert gcra.wait(0.0, 40.0) == 5.0
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.inf, math.nan])

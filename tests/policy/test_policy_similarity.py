@@ -4,8 +4,9 @@ import json
 import math
 import sys
 import time
-from decimal import Decimal
-from typing import Any
+from collections.abc import Sequence
+from decimal import Context, Decimal
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given
@@ -16,14 +17,17 @@ from trio_llm.policy.similarity import canonical_value, cosine, normalised, simi
 
 ODD = st.one_of(
     st.text(),
-    st.text(alphabet=" \n\t.,!?'\"`*#()[]{}~-_$•¿«»\u200b\u0301\ufdfaAaB1ﬁ１İ京"),
+    st.text(alphabet=" \n\t.,!?'\"`*#()[]{}~-_$•¿«»\u200b\u0301\ufdfaAaB1ﬁ\uff11İ京"),
     st.text(alphabet=st.characters(categories=["Mn", "Mc", "Lm", "Lo", "Cf", "Cs"])),
 )
 WORDS = st.lists(
     st.sampled_from(["the", "is", "not", "isn't", "42", "-1.0", "Paris", "red", "=", "北京", "."])
 ).map(" ".join)
 SCALARS: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
 ) | st.text(st.characters(exclude_categories=["Cs"]))
 VALUES: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
@@ -43,11 +47,10 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 
 
 def test_normalising_every_letter_twice_changes_nothing() -> None:
-    """No letter of Unicode needs a second pass, alone or after another."""
-    for code in range(sys.maxunicode + 1):
-        letter = chr(code)
-        once = normalised(f"a{letter}b")
-        assert normalised(once) == once, hex(code)
+    """No letter of Unicode needs a second pass."""
+    for block in range(0, sys.maxunicode, 1024):
+        once = normalised("".join(f"a{chr(block + place)}b" for place in range(1024)))
+        assert normalised(once) == once, hex(block)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +58,12 @@ def test_normalising_every_letter_twice_changes_nothing() -> None:
     [
         ("Paris", "paris.", " PARIS!\n", "**Paris**", '"Paris."', "“Paris”", "# Paris", "`paris`"),
         ("B", "b", "(B)", "B)", "[B]", "B."),
-        ("42", "42.", "４２", "**42**.", "$42$", "```\n42\n```"),
-        ("don't know", "Don’t  know", "don't\nknow"),
+        ("42", "42.", "\uff14\uff12", "**42**.", "$42$", "```\n42\n```"),
+        ("don't know", "Don\u2019t  know", "don't\nknow"),
         ("x = 1", "```python\nx = 1\n```", "~~~\nX = 1\n~~~\n"),
         ("naïve", "nai\u0308ve", "NAÏVE", "na\u200bïve"),
         ("straße", "STRASSE"),
-        ("5 - 3", "5 − 3", "5 – 3"),
+        ("5 - 3", "5 \u2212 3", "5 \u2013 3"),
         ("", " ", "...", "\n\n", "\u200b"),
     ],
 )
@@ -77,6 +80,7 @@ def test_dress_does_not_count(texts: tuple[str, ...]) -> None:
         ("$5", "€5"),
         ("50%", "50"),
         ("(1, 2)", "[1, 2)"),
+        ("(1, 2)", "[1, 2]"),
         ("C", "C#"),
         ("f(x)", "f"),
         ("a b", "ab"),
@@ -97,6 +101,7 @@ def test_similarity_is_a_symmetric_share(a: str, b: str) -> None:
 
 
 @given(ODD | WORDS)
+@example("~~~")
 def test_equal_normal_forms_are_wholly_alike(text: str) -> None:
     """A text is wholly like itself in any dress, even one without words."""
     assert similarity(text, f"  {text}\n") == 1.0
@@ -110,6 +115,8 @@ def test_equal_normal_forms_are_wholly_alike(text: str) -> None:
         ("42", "x = 42"),
         ("42", r"The result is $\boxed{42}$."),
         ("1000", "It's 1,000.0"),
+        ("It is .5", "0.50"),
+        ("-.5", "It's -0.5"),
         ("Paris", "The capital of France is **Paris**."),
         ("The capital of France is Paris.", "France's capital city is Paris."),
         ("Yes", "Yes, it is."),
@@ -131,6 +138,7 @@ def test_the_same_answer_in_other_words_is_near(first: str, second: str) -> None
         ("The answer is 42.", "The answer is -42."),
         ("42", "The answer is not 42."),
         ("Paris", "It is not true that the capital is Paris."),
+        ("Paris", "It can't be that the capital is Paris."),
         ("Yes.", "No."),
         ("The answer is A", "The answer is B"),
         ("Paris is the capital", "Paris isn't the capital"),
@@ -195,12 +203,11 @@ def test_any_text_has_a_value_or_none(text: str) -> None:
 
 def _reordered(value: Any) -> Any:
     if isinstance(value, dict):
-        pairs: list[tuple[str, Any]] = list(value.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return {key: _reordered(item) for key, item in reversed(pairs)}
+        table = cast("dict[str, Any]", value)
+        return {key: _reordered(table[key]) for key in reversed(table)}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_reordered(item) for item in items]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
+        return [_reordered(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
 
@@ -215,15 +222,12 @@ def test_a_value_is_found_however_it_is_written(value: Any) -> None:
     assert canonical_value(f"Here it is:\n\n```json\n{other}\n```\nAnything else?") == found
 
 
-@given(VALUES, VALUES)
-def test_unequal_values_have_unequal_forms(a: Any, b: Any) -> None:
-    """Two forms are equal only where the values are; true is not 1."""
-    forms = canonical_value(json.dumps(a)), canonical_value(json.dumps(b))
-    if forms[0] == forms[1]:
-        assert a == b
-    elif type(a) is type(b):
-        # Containers may hold 1 and true, which Python takes for equal.
-        assert a != b or isinstance(a, (list, dict))
+@given(SCALARS, SCALARS)
+def test_forms_are_equal_exactly_for_equal_values(a: Any, b: Any) -> None:
+    """A whole number equals itself with a point, and true is not 1."""
+    equal = a == b and isinstance(a, bool) is isinstance(b, bool)
+    assert (canonical_value(json.dumps(a)) == canonical_value(json.dumps(b))) is equal
+    assert canonical_value(json.dumps([a])) != canonical_value(json.dumps({"": a}))
 
 
 @pytest.mark.parametrize(
@@ -260,15 +264,27 @@ def test_values_in_and_out_of_fences() -> None:
         'Run it:\n```python main.py\n1\n```\nIt prints\n```json\n{"a": 1}\n```',
     ):
         assert canonical_value(text) == '{"a":1}', text
+    # A shorter fence does not close a longer one.
+    assert canonical_value('````json\n["\n```\n"]\n````') == '["\\n```\\n"]'
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False, places=None))
-def test_equal_numbers_have_one_form(number: Decimal) -> None:
+@given(st.integers(), st.integers(-40, 40))
+def test_equal_numbers_have_one_form(digits: int, exponent: int) -> None:
     """The form depends on the exact value alone, and keeps it."""
-    form = canonical_number(f"{number:e}")
+    number = Decimal(digits).scaleb(exponent, Context(prec=200))
+    forms = {
+        canonical_number(text)
+        for text in (
+            f"{number:f}",
+            f"{number:e}",
+            f"{digits}E{exponent:+}",
+            f"{digits}.0e{exponent}",
+        )
+    }
+    assert len(forms) == 1
+    form = forms.pop()
     assert Decimal(form) == number
     assert canonical_number(form) == form
-    assert canonical_number(f"{number:E}".replace("E", "0E") if number == 0 else form) == form
 
 
 @pytest.mark.parametrize(

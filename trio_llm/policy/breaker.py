@@ -118,22 +118,33 @@ class Breaker:
 
     def admits(self, now: float) -> bool:
         """Whether a request may begin: no rest runs, and no probe if one is needed."""
-        return now >= self.until and (self._unproven is None or self._probe is None)
+        if now < self.cooldown.until or now < self._dead_until:
+            return False
+        return self._unproven is None or self._probe is None
 
     # What it is told.
 
+    def admit(self, now: float) -> Permit | None:
+        """Let a request begin, as the probe where one is needed; ``None`` if it must not."""
+        if now < self.cooldown.until or now < self._dead_until:
+            return None
+        if self._unproven is None:
+            return Permit(self._epoch, False)
+        if self._probe is not None:
+            return None
+        self._probe = Permit(self._epoch, True)
+        return self._probe
+
     def begin(self, now: float) -> Permit:
-        """Let a request begin, as the probe where one is needed.
+        """Let a request begin that it is known to admit.
 
         Raises:
             RuntimeError: It does not admit one.
         """
-        if not self.admits(now):
+        permit = self.admit(now)
+        if permit is None:
             msg = f"a request began although the breaker is {self.state(now).value}"
             raise RuntimeError(msg)
-        permit = Permit(self._epoch, self._unproven is not None)
-        if permit.probe:
-            self._probe = permit
         return permit
 
     def succeeded(self, permit: Permit, now: float) -> bool:

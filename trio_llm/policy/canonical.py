@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 _DEEPEST: Final = 64
@@ -26,7 +26,9 @@ _ENDINGS: Final = frozenset(" .,;:!?")
 _OPENINGS: Final = frozenset(" ¿¡")
 _DEEPEST_HEADING: Final = 6
 _BULLETS: Final = frozenset("#*•")
-_PAIRS: Final = frozenset({'""', "''", "``", "**", "~~", "$$", "«»", "»«", "‹›", "「」", "『』"})
+_PAIRS: Final = frozenset(
+    {'""', "''", "``", "**", "~~", "$$", "«»", "»«", "\u2039\u203a", "「」", "『』"}
+)
 _BRACKETS: Final = frozenset({"()", "[]"})
 
 _NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]{1,18}))?")
@@ -66,6 +68,7 @@ def plain(text: str) -> str:
 
 
 def _unfenced(text: str) -> str:
+    text = text.strip()
     if "\n" not in text or ("```" not in text and "~~~" not in text):
         return text
     return "\n".join(line for line in text.split("\n") if not _FENCE.fullmatch(line.strip()))
@@ -158,7 +161,12 @@ class _Number(str):
     __slots__ = ()
 
 
-def _refuse(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """Refuse the numbers that Python's reader knows and JSON does not.
+
+    Raises:
+        ValueError: Always.
+    """
     msg = f"{name} is no JSON"
     raise ValueError(msg)
 
@@ -169,7 +177,7 @@ def _read_number(text: str) -> _Number:
 
 # A raw line break in a string is no JSON, but plain enough.
 _DECODER: Final = json.JSONDecoder(
-    strict=False, parse_int=_read_number, parse_float=_read_number, parse_constant=_refuse
+    strict=False, parse_int=_read_number, parse_float=_read_number, parse_constant=refuse_constant
 )
 
 
@@ -190,11 +198,11 @@ def canonical_value(text: str) -> str | None:
     whole = _canonical(text.strip().removeprefix("\ufeff"))
     if whole is not None or "\n" not in text:
         return whole
-    values = [value for block in _fenced(text) if (value := _canonical(block)) is not None]
+    values = [value for block in fenced_json(text) if (value := _canonical(block)) is not None]
     return values[0] if len(values) == 1 else None
 
 
-def _fenced(text: str) -> Iterator[str]:
+def fenced_json(text: str) -> Iterator[str]:
     """Give what stands in each fence that may hold JSON; the last need not be closed."""
     opening = label = ""
     block: list[str] = []
@@ -226,7 +234,7 @@ def _written(value: Any, deepest: int) -> str:
     if isinstance(value, (list, dict)) and not deepest:
         raise ValueError("nested too deeply")
     if isinstance(value, list):
-        items = cast("list[Any]", value)
+        items = cast("Sequence[Any]", value)
         return f"[{','.join([_written(item, deepest - 1) for item in items])}]"
     if isinstance(value, dict):
         table = cast("dict[str, Any]", value)

@@ -30,7 +30,8 @@ class FailureShare:
         self._move(now)
         place = self._newest % SLOTS
         self._outcomes[place] += 1
-        self._failures[place] += failed
+        if failed:
+            self._failures[place] += 1
 
     def reaches(self, now: float, ratio: float, minimum: int) -> bool:
         """Give whether of at least `minimum` outcomes at least that share are failures."""
@@ -46,7 +47,9 @@ class FailureShare:
     def _move(self, now: float) -> None:
         """Empty the slots that have begun since the last outcome."""
         newest = math.floor(now / self.window * SLOTS)
+        if newest <= self._newest:
+            return
         for slot in range(max(self._newest, newest - SLOTS) + 1, newest + 1):
             self._outcomes[slot % SLOTS] = 0
             self._failures[slot % SLOTS] = 0
-        self._newest = max(self._newest, newest)
+        self._newest = newest

@@ -60,15 +60,21 @@ class Gcra:
         self._holds = max(1.0, self.limit / 10.0) if self.burst is None else self.burst
         self._each = self.period / self.limit
 
-    def wait(self, now: float, cost: float = 1.0) -> float:
+    def wait(self, now: float, cost: float = 1.0, ahead: float = 0.0) -> float:
         """Give the seconds until so many units may be taken; 0 means now.
 
         The instant does not depend on when it is asked for, so a caller that sleeps
         so long and asks again is not told of a rounding error for ever.
+
+        Args:
+            now: The present instant.
+            cost: Units.
+            ahead: Units that others will have taken by then.
         """
-        ready = self._full_at - (self._holds - min(cost, self._holds)) * self._each
+        full_at = max(self._full_at, now) + ahead * self._each if ahead else self._full_at
+        ready = full_at - (self._holds - min(cost, self._holds)) * self._each
         if now < self._told_until:
-            told = self._told_empty_at + min(cost, self._told_limit) * self._each
+            told = self._told_empty_at + (ahead + min(cost, self._told_limit)) * self._each
             ready = max(ready, min(told, self._told_until))
         wait = ready - now
         return wait if wait > _NOISE else 0.0

@@ -35,7 +35,7 @@ class FailureKind(enum.Enum):
     NEUTRAL = "neutral"
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Permit:
     """What one request got when it began, and what its outcome is told with.
 
@@ -46,11 +46,11 @@ class Permit:
 
     epoch: int
     probe: bool
-    _known: list[bool] = attrs.field(factory=list[bool], init=False, repr=False)
+    _known: bool = attrs.field(default=False, init=False, repr=False)
 
     def resolve(self) -> bool:
         """Note that its outcome is known; give whether it was not until now."""
         if self._known:
             return False
-        self._known.append(True)
+        self._known = True
         return True

@@ -90,20 +90,28 @@ class RateLimiter:
         """Whether anything could ever make a call wait."""
         return self.learn or any((self._requests, self._tokens, self._daily))
 
-    def wait(self, now: float, tokens: float) -> float:
+    def wait(
+        self, now: float, tokens: float, requests_ahead: int = 0, tokens_ahead: float = 0.0
+    ) -> float:
         """Give the seconds until a request of so many tokens may be sent; 0 means now.
 
         A request that costs no tokens does not wait for any.
+
+        Args:
+            now: The present instant.
+            tokens: What it will use, by estimate.
+            requests_ahead: How many others will be sent before it.
+            tokens_ahead: What these will use.
         """
         wait = self._no_requests_until - now
         if self._requests is not None:
-            wait = max(wait, self._requests.wait(now))
+            wait = max(wait, self._requests.wait(now, 1.0, requests_ahead))
         if self._daily is not None:
-            wait = max(wait, self._daily.wait(now))
+            wait = max(wait, self._daily.wait(now, 1.0, requests_ahead))
         if tokens > 0.0:
             wait = max(wait, self._no_tokens_until - now)
             if self._tokens is not None:
-                wait = max(wait, self._tokens.wait(now, tokens))
+                wait = max(wait, self._tokens.wait(now, tokens, tokens_ahead))
         return max(0.0, wait)
 
     def take(self, now: float, tokens: float) -> Reservation:
@@ -154,6 +162,11 @@ class RateLimiter:
         if tokens:
             self._no_tokens_until = _until(now, tokens, self._no_tokens_until)
             _tell(now, tokens, self._tokens)
+
+    def inherit(self, other: "RateLimiter") -> None:
+        """Take over the waits that the provider asked another one for, where they are longer."""
+        self._no_requests_until = max(self._no_requests_until, other._no_requests_until)  # noqa: SLF001 - another of its kind
+        self._no_tokens_until = max(self._no_tokens_until, other._no_tokens_until)  # noqa: SLF001
 
     def snapshot(self, now: float) -> RateSnapshot:
         """Give what it would admit now."""

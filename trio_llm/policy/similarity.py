@@ -22,16 +22,16 @@ _LONGEST_STATEMENT: Final = 20
 _MOST_LETTERS: Final = 100_000
 """How much of a text is taken apart into words."""
 
-_FRAMING: Final = frozenset(
-    "a an the is are was were be been being am it its this that these those there here so thus "
-    "hence then therefore of in on at to for from by with as and i we you my our your me us "
-    "i'm i'd i'll i've we've it'll has have had do does did will would can could should may "
-    "answer answers result results solution value final correct equal equals sure certainly "
-    "course ok okay well think believe boxed what which".split()
-)
-_NEGATIONS: Final = frozenset(
-    "not no never none nor neither without nothing nobody nowhere".split()
-)
+_FRAMING_WORDS: Final = """
+a an the is are was were be been being am it its this that these those there here so thus
+hence then therefore of in on at to for from by with as and i we you my our your me us
+i'm i'd i'll i've we've it'll has have had do does did will would can could should may
+answer answers result results solution value final correct equal equals sure certainly
+course ok okay well think believe boxed what which
+"""
+_FRAMING: Final = frozenset(_FRAMING_WORDS.split())
+_NEGATING_WORDS: Final = "not no never none nor neither without nothing nobody nowhere"
+_NEGATIONS: Final = frozenset(_NEGATING_WORDS.split())
 _COPULAS: Final = frozenset({"is", "are", "was", "were", "equals", "="})
 _NOT: Final = "not"
 _STEMS: Final = {"ca": "can", "wo": "will"}
