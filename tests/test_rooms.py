@@ -27,6 +27,9 @@ FLOORS = {
     "operations": 7,
     "lifecycle": 7,
     "assembly": 7,
+    "retirement": 7,
+    "degradation": 7,
+    "generations": 7,
     "runtime": 7,
     "testing": 8,
     "cli": 9,
@@ -41,6 +44,9 @@ INSIDE_THE_TOP = {
     "operations",
     "lifecycle",
     "assembly",
+    "retirement",
+    "degradation",
+    "generations",
     "runtime",
 }
 

@@ -11,6 +11,7 @@ import sys
 from trio_llm import events as events
 from trio_llm._face import show_at
 from trio_llm._version import __version__ as __version__
+from trio_llm.balancing import Selection as Selection
 from trio_llm.chat import Attempt as Attempt
 from trio_llm.chat import AttemptOutcome as AttemptOutcome
 from trio_llm.chat import Audio as Audio
@@ -96,12 +97,14 @@ from trio_llm.errors import ProviderTimeoutError as ProviderTimeoutError
 from trio_llm.errors import ProviderUnavailableError as ProviderUnavailableError
 from trio_llm.errors import QuotaExceededError as QuotaExceededError
 from trio_llm.errors import RateLimitError as RateLimitError
+from trio_llm.errors import RuntimeClosedError as RuntimeClosedError
 from trio_llm.errors import ServerError as ServerError
 from trio_llm.errors import StreamInterruptedError as StreamInterruptedError
 from trio_llm.errors import StructuredOutputError as StructuredOutputError
 from trio_llm.errors import ToolCallError as ToolCallError
 from trio_llm.errors import ToolRoundsExceededError as ToolRoundsExceededError
 from trio_llm.errors import UnsupportedError as UnsupportedError
+from trio_llm.generations import ReloadReport as ReloadReport
 from trio_llm.operations import BatchResults as BatchResults
 from trio_llm.operations import ModelCatalogue as ModelCatalogue
 from trio_llm.operations import PartialStream as PartialStream
@@ -191,6 +194,7 @@ __all__ = [
     "RateLimitError",
     "Reasoning",
     "ReasoningDelta",
+    "ReloadReport",
     "Reply",
     "ReplyStream",
     "Request",
@@ -198,7 +202,9 @@ __all__ = [
     "Retry",
     "RetryBudgetSettings",
     "Runtime",
+    "RuntimeClosedError",
     "Secret",
+    "Selection",
     "ServerError",
     "ShowModel",
     "Simulation",

@@ -15,6 +15,9 @@ class LLMError(Exception):
     attempts: "tuple[Attempt, ...]" = ()
     """One record per physical attempt of the call that failed."""
 
+    call_number: int | None = None
+    """The number of the call that failed, as the events of its runtime have it."""
+
 
 @attrs.frozen
 class Blame:
@@ -50,6 +53,10 @@ class ConfigError(LLMError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.faults, self.source)
+
+
+class RuntimeClosedError(LLMError):
+    """The runtime is being closed, or has been, and takes no new configuration."""
 
 
 class ProviderError(LLMError):
@@ -213,8 +220,9 @@ class ProviderCrashedError(ProviderError):
 class ProviderUnavailableError(ProviderError):
     """The provider cannot take the call now; no attempt was made.
 
-    `code` says why: ``busy``, ``cooling``, ``restarting``, ``draining``, ``down``,
-    ``mailbox_full``, ``unsuitable``, ``attempts_spent``.
+    `code` says why: ``busy``, ``cooling``, ``probing`` (one request tries whether it works
+    again), ``rate_limited``, ``restarting``, ``draining``, ``down``, ``mailbox_full``,
+    ``unsuitable``, ``context_length``, ``attempts_spent``.
     """
 
 

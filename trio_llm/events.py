@@ -95,7 +95,7 @@ class AttemptCancelled(Event):
 
 @attrs.frozen
 class WinnerChosen(Event):
-    """A race was decided; `stamp` is the winner's completion at the leaf."""
+    """A race or a hedge was decided; `stamp` is the winner's completion at the leaf."""
 
     winner: str
     stamp: float
@@ -114,6 +114,63 @@ class LoserDiscarded(Event):
     """A racer that had finished in the winner's instant was not taken."""
 
     loser: str
+    reason: str
+
+
+@attrs.frozen
+class RaceScored(Event):
+    """The answers of a race were scored: name and score of each, in declared order.
+
+    ``None`` stands for one that could not be scored.
+    """
+
+    scores: tuple[tuple[str, float | None], ...]
+
+
+@attrs.frozen
+class AdviceMissing(Event):
+    """A ``scorer``, or the judge or embedder of that name, gave nothing for an answer.
+
+    Something simpler took its place, or the answer counts as the worst.
+    """
+
+    adviser: str
+    member: str
+    reason: str
+
+
+@attrs.frozen
+class VoteCast(Event):
+    """A member's answer was counted; `group` is whose answer it agrees with, or its own."""
+
+    member: str
+    group: str
+
+
+@attrs.frozen
+class ConsensusReached(Event):
+    """More votes can change nothing: who wins, and who voted together with what weight."""
+
+    winner: str
+    votes: tuple[tuple[tuple[str, ...], float], ...]
+
+
+@attrs.frozen
+class HedgeStarted(Event):
+    """A member was asked beside those under way, `after` seconds being too long to wait."""
+
+    member: str
+    after: float
+
+
+@attrs.frozen
+class HedgeSuppressed(Event):
+    """An answer was late, and nobody was asked beside it; `reason` says why.
+
+    ``calls`` or ``spend`` (the share of either is used up), ``no_member`` (no other one
+    can take the call now), ``attempts_spent`` or ``mailbox_full``.
+    """
+
     reason: str
 
 
@@ -140,6 +197,43 @@ class CooldownStarted(Event):
 
     until: float
     reason: str
+
+
+@attrs.frozen
+class BreakerChanged(Event):
+    """A provider's circuit breaker changed, from one `BreakerState` to another, by value.
+
+    A change that the clock makes is recorded when it is noticed, by the next request or
+    probe.
+    """
+
+    old: str
+    new: str
+    reason: str
+
+
+@attrs.frozen
+class ProviderRecovered(Event):
+    """A provider is asked as usual again, so many seconds after its breaker left ``closed``."""
+
+    after_seconds: float
+
+
+@attrs.frozen
+class ProbeStarted(Event):
+    """A provider is asked for its health alone; no caller waits for an answer."""
+
+    number: int
+
+
+@attrs.frozen
+class ProbeFinished(Event):
+    """That has ended after `latency` seconds; `error` says why it is not healthy."""
+
+    number: int
+    healthy: bool
+    latency: float
+    error: str | None = None
 
 
 @attrs.frozen
@@ -176,6 +270,24 @@ class CleanupOverran(Event):
     """
 
     reason: str
+
+
+@attrs.frozen
+class ConfigReloaded(Event):
+    """Another configuration runs from now on; providers and balancers by name."""
+
+    generation: int
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@attrs.frozen
+class Degraded(Event):
+    """A caller got a ``stale`` reply, or the ``default`` one, in place of an error."""
+
+    how: str
+    error: str
 
 
 Observer: TypeAlias = Callable[[Event], None]

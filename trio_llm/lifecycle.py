@@ -1,6 +1,4 @@
-"""Tells the event stream, and the actors' own counts, how the actors fare."""
-
-from collections.abc import Mapping
+"""Tells the event stream, and an actor's own count, how the actor fares."""
 
 import attrs
 import trio
@@ -13,10 +11,10 @@ from trio_llm.providers.actor import ProviderActor
 
 @attrs.define(eq=False)
 class ActorLog:
-    """Turns what a cell reports into events."""
+    """Turns what the cell of one actor reports into events."""
 
     _events: EventStream
-    _nodes: Mapping[str, ProviderActor | BalancerActor]
+    _actor: ProviderActor | BalancerActor
 
     def actor_crashed(self, name: str, error: BaseException) -> None:
         """Record a crash."""
@@ -24,7 +22,7 @@ class ActorLog:
 
     def actor_restarted(self, name: str, delay: float) -> None:
         """Count and record a restart."""
-        self._nodes[name].restarts += 1
+        self._actor.restarts += 1
         self._emit(events.ActorRestarted, name, delay)
 
     def actor_down(self, name: str) -> None:

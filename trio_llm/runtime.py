@@ -1,23 +1,24 @@
 """The runtime: opens the tree of actors, offers the operations, closes cleanly."""
 
-import logging
-import os
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
+from trio_llm import operations
 from trio_llm.actors import Supervisor
-from trio_llm.assembly import Surroundings, Tree, build
-from trio_llm.config import Config, check, load_config
-from trio_llm.config.rules import quoted, suggestion
-from trio_llm.endpoint import Endpoint
-from trio_llm.errors import ConfigError, LLMError
+from trio_llm.assembly import Surroundings, build
+from trio_llm.config import Config
+from trio_llm.degradation import StandIns
+from trio_llm.endpoint import Degrading, Endpoint
 from trio_llm.events import EventStream, Observer
+from trio_llm.generations import ConfigSource as ConfigSource
+from trio_llm.generations import Generations, ReloadReport, planned
+from trio_llm.operations import Health as Health
 from trio_llm.policy import RetryBudget
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
@@ -26,29 +27,6 @@ from trio_llm.switchboard import Switchboard
 if TYPE_CHECKING:
     from trio_llm.transport import TransportChoice
 
-ConfigSource: TypeAlias = Config | Mapping[str, Any] | str | os.PathLike[str] | None
-
-_logger = logging.getLogger("trio_llm.runtime")
-
-
-@attrs.frozen
-class Health:
-    """What `Runtime.check` found.
-
-    Attributes:
-        name: The provider or balancer.
-        healthy: Whether it answered.
-        latency: Seconds to the answer or the failure.
-        error: Why it did not answer.
-        model: The model that answered.
-    """
-
-    name: str
-    healthy: bool
-    latency: float
-    error: LLMError | None = None
-    model: str | None = None
-
 
 @attrs.frozen
 class Statistics:
@@ -56,14 +34,22 @@ class Statistics:
 
     Attributes:
         calls: Counts of the default provider or balancer.
-        nodes: Counts of every provider and balancer, by name.
+        nodes: Counts of every provider and balancer of the present configuration, by
+            name. One that a reload has changed goes on counting, unless it is of
+            another kind now.
         overruns: Jobs that were still running `close_deadline` seconds after they
             were cancelled.
+        retired: Counts of those that are in the configuration no more, by name, so that
+            nothing is lost from sums; those of the longest gone together under the
+            empty name.
+        degraded: Callers that got a stale reply or the default one in place of an error.
     """
 
     calls: NodeStatistics
     nodes: Mapping[str, NodeStatistics]
     overruns: int = 0
+    retired: Mapping[str, NodeStatistics] = attrs.field(factory=dict[str, NodeStatistics])
+    degraded: int = 0
 
     @property
     def distribution(self) -> dict[str, float]:
@@ -73,43 +59,81 @@ class Statistics:
         return {name: count / total for name, count in attempts.items()}
 
 
-class Runtime(Endpoint):
-    """A running tree of actors; itself the endpoint of its default member."""
+class Runtime(Degrading, Endpoint):
+    """A running tree of actors; itself the endpoint of its default member.
 
-    def __init__(self, tree: Tree, switchboard: Switchboard, config: Config) -> None:
-        super().__init__(tree.nodes[tree.default], switchboard)
-        self._tree = tree
-        self._config = config
+    Its own `generate` and `stream`, and what is made of these, give what the
+    configuration says under `Config.degradation` in place of an error; the same calls
+    at `provider` give the error.
+    """
+
+    def __init__(self, generations: Generations) -> None:
+        super().__init__(generations.board, None, generations.stand_ins)
+        self._generations = generations
 
     @property
     def config(self) -> Config:
         """The configuration that it runs."""
-        return self._config
+        return self._generations.config
+
+    @property
+    def generation(self) -> int:
+        """The number of that configuration: 1, and one more with each reload."""
+        return self._generations.number
 
     def provider(self, name: str) -> Endpoint:
         """Give one provider or balancer, to be asked by itself.
 
+        It may be kept over a reload: it is whoever then bears the name.
+
         Raises:
             ConfigError: Nobody bears that name.
         """
-        node = self._tree.nodes.get(name)
-        if node is None:
-            hint = suggestion(name, sorted(self._tree.nodes))
-            raise ConfigError([f"provider: none is named {quoted(name)}; {hint}"], "call")
-        return Endpoint(node, self._switchboard)
+        self._switchboard.endpoint(name)
+        return Endpoint(self._switchboard, name)
+
+    async def reload(self, config: ConfigSource) -> ReloadReport:
+        """Run another configuration from now on.
+
+        Providers that have not changed live on, with their cooldowns, statistics and
+        connections; balancers, too, where whom they ask lives on. The others start
+        before the change and end after it: calls that are under way finish on the plan
+        on which they began, and what has left it drains, balancers first, for as long
+        as that takes, or until the runtime is closed. A provider that is down is
+        started anew. One of which only settings have changed keeps its counts, and the
+        cooldown that it is in; while its old calls run, its places are counted apart.
+
+        The change itself is one step. Where this raises, or is cancelled, nothing has
+        changed. Of several reloads each waits for the one before.
+
+        Args:
+            config: As in `open_runtime`.
+
+        Raises:
+            ConfigError: The configuration has faults; all of them are listed.
+            RuntimeClosedError: The runtime is being closed.
+        """
+        return await self._generations.reload(config)
 
     def _leaves(self) -> tuple[Node, ...]:
         """Give every enabled provider, whether or not it stands under the default."""
-        return self._tree.providers
+        return self._generations.tree.providers
 
     def status(self) -> tuple[ProviderStatus, ...]:
         """Give a snapshot of every provider and balancer, members first."""
-        return tuple([node.status() for node in self._tree.nodes.values()])
+        return tuple([node.status() for node in self._generations.tree.nodes.values()])
 
     def statistics(self) -> Statistics:
         """Give the counts since the runtime began."""
-        nodes = {name: node.statistics() for name, node in self._tree.nodes.items()}
-        return Statistics(nodes[self.name], nodes, self._switchboard.overruns)
+        generations = self._generations
+        nodes = {name: node.statistics() for name, node in generations.tree.nodes.items()}
+        return Statistics(
+            nodes[self.name],
+            nodes,
+            self._switchboard.overruns,
+            generations.retired(),
+            self._stand_ins.given,
+        )
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Have every event given to an observer, in order; gives the way to stop that.
@@ -120,9 +144,13 @@ class Runtime(Endpoint):
         return self._switchboard.events.subscribe(observer)
 
     async def check(self, name: str | None = None) -> Health:
-        """Ask one provider for a single token, and say how that went.
+        """See whether a provider answers, by its cheapest call: one token.
 
-        The question is a real call: it costs a few tokens and takes a place.
+        That is a probe: it takes a place and is told to the provider's breaker, but counts
+        as no traffic. It waits for a place if it must. There is never more than one at a
+        provider: a second one shares the outcome of the first. While the provider rests
+        there is none, and the answer is no, but where its key was not accepted: then it is
+        asked whether the key is good again. A balancer is asked as by any caller.
 
         Args:
             name: The provider or balancer; ``None`` for the default.
@@ -130,13 +158,38 @@ class Runtime(Endpoint):
         Raises:
             ConfigError: Nobody bears that name.
         """
-        endpoint = self if name is None else self.provider(name)
-        started = trio.current_time()
-        try:
-            reply = await endpoint.generate("ping", max_tokens=1)
-        except LLMError as error:
-            return Health(endpoint.name, False, trio.current_time() - started, error)
-        return Health(endpoint.name, True, trio.current_time() - started, model=reply.model)
+        return await operations.check(self._switchboard, name)
+
+    async def monitor(
+        self,
+        interval: float,
+        *,
+        names: Sequence[str] | None = None,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Probe providers on an interval, until cancelled.
+
+        ``await nursery.start(llm.monitor, 30.0)`` returns when the first round has been
+        scheduled. What is found shows in the events `ProbeFinished`, `BreakerChanged` and
+        `ProviderRecovered`, and in `status`. A provider is not probed while it rests, while
+        every place of it is taken, and when it has answered a caller within the interval.
+        Who joins by a reload is probed from the next round on.
+
+        Args:
+            interval: Seconds between two rounds; within one, each provider is up to a
+                tenth of that later, by chance.
+            names: Whom to probe, and for a balancer all below it; ``None`` means every
+                provider.
+            task_status: Told when the first round has been scheduled.
+
+        Raises:
+            ConfigError: Nobody bears one of the names.
+            InvalidRequestError: The interval is none.
+        """
+        seed = self._generations.around.seed
+        await operations.monitor(
+            self._switchboard, interval, names, seed=seed, task_status=task_status
+        )
 
 
 @asynccontextmanager
@@ -165,27 +218,30 @@ async def open_runtime(
         ConfigError: The configuration has faults; all of them are listed.
         TypeError: The transport is none of the HTTP library in use.
     """
-    loaded = load_config(config)
-    plan = check(loaded)
-    if config is None and loaded.simulated:
-        _logger.warning("no provider is configured and no key is set: simulated providers answer")
-    events = EventStream()
-    retries = RetryBudget()
-    tree = build(
-        plan,
-        Surroundings(
-            events,
-            transport,
-            random.Random() if rng is None else rng,  # noqa: S311 - jitter and shares
-            time.time if wall_clock is None else wall_clock,
-            retries,
-        ),
+    plan = planned(config)
+    loaded = plan.config
+    rng = random.Random() if rng is None else rng  # noqa: S311 - jitter and shares
+    around = Surroundings(
+        EventStream(),
+        transport,
+        rng.getrandbits(64),
+        time.time if wall_clock is None else wall_clock,
+        RetryBudget(loaded.retry_budget.share, loaded.retry_budget.per_second),
     )
-    supervisor = Supervisor(tree.cells)
+    tree = build(plan, around)
+    supervisor = Supervisor(tree.cells, tree.uses)
     switchboard = Switchboard(
-        events, loaded.close_deadline, tree.nodes, loaded.max_attempts, retries
+        around.events,
+        around.retries,
+        supervisor,
+        tree.nodes,
+        plan.default,
+        loaded.close_deadline,
+        loaded.max_attempts,
     )
-    runtime = Runtime(tree, switchboard, loaded)
+    stand_ins = StandIns(loaded.degradation)
+    generations = Generations(around, supervisor, switchboard, stand_ins, tree)
+    runtime = Runtime(generations)
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -196,7 +252,7 @@ async def open_runtime(
                 left_with = error
             with trio.CancelScope(shield=True):
                 try:
-                    await supervisor.stop(trio.current_time() + loaded.drain_deadline)
+                    await supervisor.stop(trio.current_time() + generations.config.drain_deadline)
                 except BaseException:  # a second Ctrl-C: the actors are shielded, so tell them
                     supervisor.cut()
                     raise

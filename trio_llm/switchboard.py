@@ -1,15 +1,15 @@
 """What every endpoint of a runtime shares: how a call is opened, awaited and recorded."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 
 import attrs
 import trio
 
 from trio_llm import events
-from trio_llm.actors import Envelope, Refused
-from trio_llm.balancing import see_off
+from trio_llm.actors import Envelope, Refused, Supervisor
+from trio_llm.balancing import BalancerActor, see_off
 from trio_llm.chat import AnyRequest, Completion, OperationResult, Reply, Usage
 from trio_llm.config.rules import quoted, suggestion
 from trio_llm.errors import (
@@ -20,6 +20,7 @@ from trio_llm.errors import (
 )
 from trio_llm.events import EventStream
 from trio_llm.policy import RetryBudget
+from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.lease import Refusal
 from trio_llm.providers.node import Node
 from trio_llm.providers.visit import Answer, Ask, Call, Visit
@@ -32,28 +33,67 @@ _NO_USAGE = Usage()
 class Switchboard:
     """What every endpoint of one runtime shares.
 
+    A reload puts other values into it, all in one step. Who asks a node several times
+    looks it up for each, or keeps it with `staying`.
+
     Attributes:
         events: Where records go.
-        close_deadline: Seconds that a cancelled job has to leave.
+        retries: The retry budget of the runtime.
+        supervisor: Keeps the actors alive.
         nodes: Every provider and balancer by name, members first.
+        default: The name of the one that is asked by default.
+        close_deadline: Seconds that a cancelled job has to leave.
         max_attempts: The most physical attempts that a call may make, unless it
             says otherwise.
-        retries: The retry budget of the runtime.
         overruns: Jobs that were still running after `close_deadline`.
         vector_lengths: The length of the vectors that a balancer gave first, by its
             name and their family; later ones must have it, too.
     """
 
     events: EventStream
-    close_deadline: float
-    nodes: Mapping[str, Node]
-    max_attempts: int
     retries: RetryBudget
+    supervisor: Supervisor
+    nodes: Mapping[str, ProviderActor | BalancerActor]
+    default: str
+    close_deadline: float
+    max_attempts: int
     overruns: int = attrs.field(default=0, init=False)
     vector_lengths: dict[tuple[str, str], int] = attrs.field(
         factory=dict[tuple[str, str], int], init=False
     )
     _numbers: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
+
+    def take_over(
+        self,
+        nodes: Mapping[str, ProviderActor | BalancerActor],
+        default: str,
+        *,
+        close_deadline: float,
+        max_attempts: int,
+    ) -> None:
+        """Let every call that begins from now on find another plan."""
+        self.vector_lengths = {
+            (name, family): length
+            for (name, family), length in self.vector_lengths.items()
+            if self.nodes.get(name) is nodes.get(name)
+        }
+        self.nodes = nodes
+        self.default = default
+        self.close_deadline = close_deadline
+        self.max_attempts = max_attempts
+
+    @contextmanager
+    def staying(self, nodes: Iterable[Node]) -> Generator[None, None, None]:
+        """Have nodes take calls until the block is left, whatever is reloaded meanwhile."""
+        present = [(node, self.nodes.get(node.name)) for node in nodes]
+        cells = [found.cell for node, found in present if found is not None and found is node]
+        for cell in cells:
+            self.supervisor.hold(cell)
+        try:
+            yield
+        finally:
+            for cell in cells:
+                self.supervisor.let_go(cell)
 
     def named(self, name: str, place: str) -> Node:
         """Give the provider or balancer that bears a name.
@@ -69,6 +109,21 @@ class Switchboard:
         if node is None:
             hint = suggestion(name, sorted(self.nodes))
             raise ConfigError([f"{place}: no provider named {quoted(name)}; {hint}"], "call")
+        return node
+
+    def endpoint(self, name: str | None) -> ProviderActor | BalancerActor:
+        """Give who is asked at an endpoint, now.
+
+        Args:
+            name: Its name; ``None`` for the default.
+
+        Raises:
+            ConfigError: Nobody bears it, or nobody does any more.
+        """
+        node = self.nodes.get(self.default if name is None else name)
+        if node is None:
+            hint = suggestion(name or "", sorted(self.nodes))
+            raise ConfigError([f"provider: none is named {quoted(name or '')}; {hint}"], "call")
         return node
 
     def open_call(self, node: Node, request: AnyRequest, *, streaming: bool) -> Ask:
@@ -165,6 +220,7 @@ class Switchboard:
     def finished(self, call: Call, node: Node, error: LLMError) -> LLMError:
         """Record that a call failed; give the error, with the attempts."""
         error.attempts = call.attempts
+        error.call_number = call.number
         self._record(call, node, "failed", error=type(error).__name__)
         return error
 

@@ -27,6 +27,7 @@ from rich.table import Table
 import trio_llm
 from tests.benchmarks.bare import QUESTION, async_client, h11_client
 from tests.benchmarks.dialects import dialects
+from tests.benchmarks.hedging import orders, tails
 from tests.benchmarks.measure import Call, Row, cpu_per_call, ratio, resident, server
 from tests.benchmarks.operations import throughput, tool_rounds, vectors, wrappers
 from tests.benchmarks.server import CHUNKS
@@ -350,6 +351,16 @@ SECTIONS: dict[str, Section] = {
         "Batches over simulated providers that answer at once, µs of CPU",
         ("calls", "µs a call", "calls per CPU-second", "/ generate"),
         lambda: trio.run(throughput),
+    ),
+    "hedging": (
+        "10,000 calls of virtual time; 95 % take 20 ms, 5 % take 500 ms",
+        ("tree of two", "p50, ms", "p95, ms", "p99, ms", "p99.9, ms", "extra calls"),
+        tails,
+    ),
+    "orders": (
+        "One call over three providers that answer at once, µs of CPU",
+        ("order", "µs"),
+        lambda: trio.run(orders),
     ),
     "tools": (
         "Rounds of tools over a provider that answers at once, µs of CPU",

@@ -1,12 +1,13 @@
 """``trio-llm config``: write, show, check."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.cli.cli_runs import Cli
-from trio_llm.config import load_config, starter_toml
+from trio_llm.config import check, load_config, starter_toml
 
 
 def test_init_writes_what_loads(cli: Cli, tmp_path: Path) -> None:
@@ -17,6 +18,22 @@ def test_init_writes_what_loads(cli: Cli, tmp_path: Path) -> None:
     assert path.read_text() == starter_toml()
     assert load_config(path).simulated
     assert "trio-llm ask -c" in said.err
+
+
+def test_every_example_in_the_first_file_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the comment signs taken away, all settings are known, and go together."""
+    lines = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in starter_toml().splitlines()]
+    path = tmp_path / "all.toml"
+    path.write_text("\n".join(lines))
+    for variable in ("OPENAI_API_KEY", "GROQ_KEY_1", "GROQ_KEY_2", "HOUSE_API_KEY"):
+        monkeypatch.setenv(variable, "opens-nothing")
+    plan = check(load_config(path))
+    kinds = {balancer.settings.kind for balancer in plan.balancers.values()}
+    assert kinds == {"race", "hedge", "consensus", "fallback", "load_balance"}
+    assert plan.config.degradation.stale
+    assert plan.providers["openai"].settings.rate_limit.requests_per_minute == 500
 
 
 def test_init_does_not_overwrite(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +60,11 @@ def test_show_the_tree_and_the_settings(cli: Cli, failing: str) -> None:
     """The call tree and every provider's settings are shown."""
     said = cli("config", "show", "-c", failing)
     assert said.code == 0
-    assert "reliable fallback\n├── fast race first_wins\n│   ├── quick simulated" in said.out
+    assert said.out.splitlines()[1:4] == [
+        "reliable (fallback) one after the other",
+        "├── fast (race) first_wins: the first useful answer",
+        "│   ├── quick (simulated simulated)",
+    ]
     assert "connect 5, first_token 60, idle 60, total 600" in said.out
 
 

@@ -1,4 +1,4 @@
-"""``trio-llm demo``: four scenes against real servers, with measured figures."""
+"""``trio-llm demo``: six scenes against real servers, with measured figures."""
 
 import os
 import re
@@ -19,13 +19,30 @@ def test_demo_into_a_pipe_is_plain_and_complete(process: Process) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
-    for title in ("1. Race", "2. Outage", "3. Load balance", "4. Broken stream"):
+    for title in (
+        "1. Race",
+        "2. Hedge",
+        "3. Consensus",
+        "4. Circuit breaker",
+        "5. Load balance",
+        "6. Broken stream",
+    ):
         assert done.stdout.count(title) == 1
     assert "saw the connection close before answering" in done.stdout
+    assert re.search(
+        r"anna was late after \d+ ms, so otto was asked, too; otto answered", done.stdout
+    )
+    assert '2 of 3 votes are for one answer: "Paris", in the words of anna.' in done.stdout
+    assert done.stdout.count("closed, by one probe") == 1
+    assert re.search(r"█+░[░▓]*▓█+  █ closed  ░ open  ▓ half open", done.stdout)
     assert done.stdout.count("anna ✗ OverloadedError → otto ✓") >= 2
     assert "60 calls in " in done.stdout
     assert "failed after" in done.stdout
-    assert 'partial text "Once there was a stream "' in done.stdout
+    assert (
+        '"Once there was a stream that broke [anna goes on] off, and nobody had to hear the '
+        'beginning twice."'
+    ) in done.stdout
+    assert 'partial text "Once there was a stream that broke "' in done.stdout
     assert "; 0 connections are still open." in done.stdout
 
 
@@ -47,7 +64,7 @@ def test_demo_ignores_a_proxy_of_the_environment(
 def test_interrupt_amid_the_demo(environment: dict[str, str]) -> None:
     """Ctrl-C while a picture moves gives the cursor back and ends with 130."""
     command, terminal = at_a_terminal(["demo"], environment)
-    seen = read_until(terminal, b"1.50 s")  # the axis of the first picture
+    seen = read_until(terminal, b"1.20 s")  # the axis of the first picture
     command.send_signal(signal.SIGINT)
     seen += read_rest(terminal)
     assert command.wait(10) == 130

@@ -1,12 +1,17 @@
 """Failures in plain words, whatever failed."""
 
+import re
+from pathlib import Path
+
 import pytest
 import typer
 
 from trio_llm import errors
+from trio_llm.actors import ActorState
 from trio_llm.cli.__main__ import main
 from trio_llm.cli.exits import ExitCode, finish
-from trio_llm.cli.failures import explain, is_usage, remedy_for
+from trio_llm.cli.failures import explain, is_usage
+from trio_llm.cli.remedies import remedy_for
 from trio_llm.cli.terminal import Terminal
 
 PROVIDER_ERRORS = [
@@ -22,6 +27,34 @@ PROVIDER_ERRORS = [
 def test_every_class_of_error_has_a_remedy(cls: type[errors.ProviderError]) -> None:
     """Whatever a provider does, the caller is told what to do about it."""
     assert remedy_for(cls("it failed"))
+
+
+def test_every_refusal_has_a_remedy_of_its_own() -> None:
+    """Whatever the code of a refusal is in the library, it is not met with a common place."""
+    folder = Path(errors.__file__).parent
+    sources = "".join(path.read_text() for path in sorted(folder.rglob("*.py")))
+    codes = set(re.findall(r"Refusal\(\s*\"(\w+)\"", sources))
+    codes |= set(re.findall(r"ProviderUnavailableError\([^()]*code=\"(\w+)\"", sources))
+    codes |= {state.value for state in ActorState} - {"running"}
+    assert {"busy", "probing", "rate_limited", "context_length", "unsuitable"} <= codes
+    common = remedy_for(errors.ProviderUnavailableError("no"))
+    for code in sorted(codes):
+        remedy = remedy_for(errors.ProviderUnavailableError("no", code=code))
+        assert remedy not in {None, common}, code
+
+
+@pytest.mark.parametrize("phase", ["race", "consensus", "deadline"])
+def test_limits_of_balancers_are_told_from_those_of_providers(phase: str) -> None:
+    """To raise the provider's own limits would not help."""
+    own = remedy_for(errors.ProviderTimeoutError("late", phase="total"))
+    assert remedy_for(errors.ProviderTimeoutError("late", phase=phase)) not in {None, own}
+
+
+def test_rule_of_the_users_own_is_told_from_a_provider() -> None:
+    """A selection that raised is code of another place."""
+    remedy = remedy_for(errors.ProviderCrashedError("raised", code="selection"))
+    assert remedy is not None
+    assert "`selection`" in remedy
 
 
 def test_an_error_of_no_particular_class_has_none() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.cli_runs import Cli, at_a_terminal, read_rest
 from tests.cli.ollama_server import ollama_server
 from trio_llm.chat import ModelInfo, Price
-from trio_llm.cli.models import model_table
+from trio_llm.cli.models.facts import model_table
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_models_of_one_provider_as_json(cli: Cli, den: str) -> None:
     (model,) = found["models"]
     assert (model["id"], model["provider"]) == ("llama3.2:latest", "den")
     assert model["size"] == 2_019_393_189
-    assert model["price"] is None
+    assert (model["price"]["input"], model["price"]["source"]) == ("0", "kind")
 
 
 def test_models_that_can_do_something(cli: Cli, den: str) -> None:
@@ -50,6 +50,71 @@ def test_models_that_can_do_something(cli: Cli, den: str) -> None:
     said = cli("models", "list", "den", "-c", den, "--capability", "moderation", "--json")
     assert said.code == 0
     assert json.loads(said.out)["models"] == []
+
+
+PRICED = """
+[providers.dear]
+kind = "simulated"
+price = { input = 3, output = 15 }
+[providers.fair]
+kind = "simulated"
+price = { input = 1, output = 2 }
+[providers.own]
+kind = "simulated"
+[providers.unknown]
+kind = "custom"
+class = "tests.cli.telling_provider:Teller"
+"""
+
+
+@pytest.fixture
+def priced(tmp_path: Path) -> str:
+    """Write two providers with prices, one on one's own machine, and one without a price."""
+    path = tmp_path / "priced.toml"
+    path.write_text(PRICED)
+    return str(path)
+
+
+def _listed(said: str) -> list[str]:
+    return [model["provider"] for model in json.loads(said)["models"]]
+
+
+def test_models_that_cost_nothing(cli: Cli, priced: str) -> None:
+    """With --free only models are shown of which that is known."""
+    said = cli("models", "list", "-c", priced, "--free", "--json")
+    assert said.code == 0
+    assert _listed(said.out) == ["own"]
+    assert "$0.00" in cli("models", "list", "-c", priced, "--free").out
+
+
+def test_the_cheapest_model(cli: Cli, priced: str, tmp_path: Path) -> None:
+    """It is the one that costs least of those that fit; without a price it comes last."""
+    assert _listed(cli("models", "list", "-c", priced, "--cheapest", "--json").out) == ["own"]
+    paid = tmp_path / "paid.toml"
+    paid.write_text(PRICED.replace('[providers.own]\nkind = "simulated"\n', ""))
+    assert _listed(cli("models", "list", "-c", str(paid), "--cheapest", "--json").out) == ["fair"]
+    said = cli("models", "list", "-c", str(paid), "--cheapest", "--capability", "chat", "--json")
+    assert _listed(said.out) == ["fair"]
+
+
+def test_none_that_fits_is_said(cli: Cli, priced: str) -> None:
+    """An empty list says so, and of how many nothing is known."""
+    said = cli("models", "list", "-c", priced, "--capability", "video_generation")
+    assert said.code == 0
+    assert said.out == ""
+    assert said.err == (
+        "note: none of 4 models is known to fit; of 1 nothing says what they can do\n"
+    )
+
+
+def test_wrong_capability_gives_the_known_ones(cli: Cli, priced: str) -> None:
+    """The nearest word is suggested, and all are listed, before anybody is asked."""
+    said = cli("models", "list", "-c", priced, "--capability", "visoin")
+    assert said.code == 2
+    assert said.err.splitlines()[0] == (
+        'error: --capability: no capability "visoin"; did you mean "vision"?'
+    )
+    assert said.err.splitlines()[1].startswith("hint: the capabilities are text_generation, chat,")
 
 
 def test_a_provider_that_fails_hides_no_other(cli: Cli, den: str) -> None:

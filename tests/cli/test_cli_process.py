@@ -173,7 +173,16 @@ def test_library_does_not_need_the_extra(environment: dict[str, str]) -> None:
 def test_version_and_help(process: Process) -> None:
     """--version names the version; --help of every command has examples and exit codes."""
     assert process("--version").stdout.startswith("trio-llm ")
-    for command in (["ask"], ["status"], ["check"], ["demo"], ["config"], ["config", "init"]):
+    for command in (
+        ["ask"],
+        ["status"],
+        ["check"],
+        ["monitor"],
+        ["demo"],
+        ["models", "list"],
+        ["config"],
+        ["config", "init"],
+    ):
         shown = process(*command, "--help")
         assert shown.returncode == 0
         assert "Examples" in shown.stdout

@@ -14,6 +14,7 @@ from tests.guarantees.scenes import Cast
 from trio_llm import (
     AllProvidersFailed,
     AuthenticationError,
+    BreakerSettings,
     Config,
     ConnectionFailedError,
     ContentFilterError,
@@ -61,6 +62,7 @@ NEUTRAL: tuple[type[ProviderError], ...] = (
     ContentFilterError,
 )
 TWO_STRIKES = CooldownSettings(initial=10.0, after_failures=2)
+EXACT = BreakerSettings(jitter=0.0, quota_rest=500.0)
 
 
 async def _fail(llm: Runtime, *, streaming: bool = False) -> None:
@@ -82,7 +84,7 @@ def test_a_fault_of_the_provider_is_charged(error: type[ProviderError]) -> None:
     """Faults of the provider in a row, as many as configured, make it rest."""
 
     async def scenario(world: World) -> None:
-        provider = Cast().provider("a", Fails(error), cooldown=TWO_STRIKES)
+        provider = Cast().provider("a", Fails(error), cooldown=TWO_STRIKES, breaker=EXACT)
         async with world.open(Config(default=provider)) as llm:
             await _fail(llm, streaming=world.seed % 2 == 0)
             assert llm.status()[0].failures == 1
@@ -99,10 +101,11 @@ def test_a_limit_reached_cools_at_once(error: type[ProviderError]) -> None:
     """A rate limit or an empty account makes the provider rest after a single failure."""
 
     async def scenario(world: World) -> None:
-        provider = Cast().provider("a", Fails(error), cooldown=TWO_STRIKES)
+        provider = Cast().provider("a", Fails(error), cooldown=TWO_STRIKES, breaker=EXACT)
         async with world.open(Config(default=provider)) as llm:
             await _fail(llm)
-            assert llm.status()[0].cooldown_remaining == 10.0
+            rest = 500.0 if error is QuotaExceededError else 10.0
+            assert llm.status()[0].cooldown_remaining == rest
 
     run(scenario)
 
@@ -262,7 +265,7 @@ def test_retries_follow_the_rows_of_the_provider(name: str) -> None:
                 "a",
                 [Fails(CONFIGURABLE[name]), Answers("second")],
                 retry=Retry(attempts=1),
-                **_own(name, retries=retries, cools=False),
+                **_own(name, retries=retries, charges=False, cools=False),
             )
             async with world.open(Config(default=member)) as llm:
                 if retries:

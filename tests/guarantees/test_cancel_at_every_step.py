@@ -13,7 +13,18 @@ import attrs
 import trio
 
 from tests.guarantees.scenes import Cast, assert_idle, steps_later
-from trio_llm import Config, Fallback, LLMError, LoadBalance, Provider, Race, Runtime
+from trio_llm import (
+    Config,
+    Consensus,
+    Fallback,
+    Hedge,
+    LLMError,
+    LoadBalance,
+    Provider,
+    Race,
+    Runtime,
+    Simulation,
+)
 from trio_llm.config.schema import Member
 from trio_llm.testing import Answers, Fails, Stalls, World, run, seeds
 
@@ -40,6 +51,11 @@ def _load_balance(cast: Cast) -> Member:
     return LoadBalance((_answering(cast, "a"), _answering(cast, "b")))
 
 
+def _hedge(cast: Cast) -> Member:
+    stalls, fails = cast.provider("a", Stalls()), cast.provider("e", Fails(after=0.25))
+    return Hedge((stalls, fails, _answering(cast, "c", 0.5)), delay=0.5, max_extra_calls=1.0)
+
+
 def _nested(cast: Cast) -> Member:
     slow = Race((_answering(cast, "a", 2.0), cast.provider("b", Fails(after=0.5))), name="slow")
     spread = LoadBalance((_answering(cast, "c"), _answering(cast, "d")), name="spread")
@@ -51,7 +67,36 @@ def _nested(cast: Cast) -> Member:
     )
 
 
-SHAPES: tuple[Shape, ...] = (_flat, _race, _fallback, _load_balance, _nested)
+def _weighted(cast: Cast) -> Member:
+    members = (_answering(cast, "a"), _answering(cast, "b", 1.25), cast.provider("c", Stalls()))
+    return Race(members, strategy="weighted", grace_period=0.5)
+
+
+def _judged(cast: Cast) -> Member:
+    members = (_answering(cast, "a"), _answering(cast, "b", 1.25), cast.provider("c", Stalls()))
+    return Race(members, strategy="quality", grace_period=0.75, judge="a", timeout=9.0)
+
+
+def _agreed(cast: Cast) -> Member:
+    embedding = Provider("simulated", "d", simulation=Simulation(latency=1.5))
+    members = (_answering(cast, "a"), embedding, _answering(cast, "e"))
+    agreed = Consensus(
+        members, strategy="embedding", embedder="d", threshold=1.0, quorum=3, name="agreed"
+    )
+    return Race((agreed, _answering(cast, "f", 9.0)))
+
+
+SHAPES: tuple[Shape, ...] = (
+    _flat,
+    _race,
+    _fallback,
+    _load_balance,
+    _hedge,
+    _nested,
+    _weighted,
+    _judged,
+    _agreed,
+)
 
 
 @attrs.define(eq=False)

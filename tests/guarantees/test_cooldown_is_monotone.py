@@ -8,6 +8,7 @@ import trio
 
 from tests.guarantees.scenes import Cast, by_attempt, field, kinds
 from trio_llm import (
+    BreakerSettings,
     Config,
     CooldownSettings,
     Fallback,
@@ -29,6 +30,9 @@ from trio_llm.testing import (
     seeds,
 )
 from trio_llm.testing.world import EPOCH
+
+
+EXACT = BreakerSettings(jitter=0.0)
 
 
 async def _fail(llm: Runtime) -> LLMError:
@@ -147,9 +151,8 @@ def test_each_rest_in_a_row_is_twice_as_long_up_to_the_maximum() -> None:
     async def scenario(world: World) -> None:
         script: list[Step] = [*[Fails()] * 5, Answers(), Fails()]
         settings = CooldownSettings(initial=1.0, maximum=6.0, after_failures=1)
-        async with world.open(
-            Config(default=Cast().provider("a", script, cooldown=settings))
-        ) as llm:
+        provider = Cast().provider("a", script, cooldown=settings, breaker=EXACT)
+        async with world.open(Config(default=provider)) as llm:
             rests: list[float] = []
             for step in script:
                 if isinstance(step, Fails):
@@ -168,7 +171,7 @@ def test_failures_of_requests_under_way_do_not_escalate() -> None:
 
     async def scenario(world: World) -> None:
         settings = CooldownSettings(initial=1.0, maximum=64.0, after_failures=2)
-        provider = Cast().provider("a", Fails(after=0.5), cooldown=settings)
+        provider = Cast().provider("a", Fails(after=0.5), cooldown=settings, breaker=EXACT)
         async with world.open(Config(default=provider)) as llm:
             async with trio.open_nursery() as nursery:
                 for _ in range(10):

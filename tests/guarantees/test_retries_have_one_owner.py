@@ -7,6 +7,7 @@ import trio
 
 from trio_llm import (
     AllProvidersFailed,
+    BreakerSettings,
     Config,
     Fallback,
     LoadBalance,
@@ -218,7 +219,13 @@ def test_a_retry_does_not_break_the_rest_that_its_own_failure_began() -> None:
 
     async def scenario(world: World) -> float:
         script = ScriptedProvider((RateLimits(retry_after=None), Answers("rested")))
-        provider = _failing("a", script, Retry(attempts=1, base_delay=0.1))
+        provider = Provider(
+            "custom",
+            "a",
+            cls=script,
+            retry=Retry(attempts=1, base_delay=0.1),
+            breaker=BreakerSettings(jitter=0.0),
+        )
         async with world.open(Config(default=provider)) as llm:
             return (await llm.generate("hi")).latency
 

@@ -1,13 +1,32 @@
 """A load balancer's shares are exact: round robin by turns, weighted by weight."""
 
+import math
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 import trio
 
-from tests.guarantees.scenes import Cast
-from trio_llm import Config, LoadBalance, RateLimitError, Runtime
-from trio_llm.testing import Answers, RateLimits, World, explore, run, seeds
+from tests.guarantees.scenes import Cast, by_attempt
+from trio_llm import (
+    AllProvidersFailed,
+    BreakerSettings,
+    Config,
+    CooldownSettings,
+    LoadBalance,
+    RateLimitError,
+    Runtime,
+)
+from trio_llm.testing import (
+    Answers,
+    Fails,
+    RateLimits,
+    SendsGarbage,
+    World,
+    explore,
+    run,
+    seeds,
+)
 
 
 async def _served(llm: Runtime, calls: int) -> list[str]:
@@ -78,6 +97,78 @@ def test_weighted_shares_are_exact() -> None:
         assert "".join(served[:8]) == "abaacaba"
 
     run(scenario)
+
+
+def test_weighted_shares_hold_for_many_callers_and_random_failures() -> None:
+    """At every moment each member has had its share to within one call, whatever became of it."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        steps = (Answers(after=0.1), Answers(after=1.0), Fails(after=0.5), SendsGarbage())
+        tireless = CooldownSettings(after_failures=10**9)
+        untripped = BreakerSettings(ratio=1.0, minimum_calls=10**6)
+        members = tuple(
+            cast.provider(
+                name,
+                by_attempt(world.seed, name, steps),
+                cooldown=tireless,
+                breaker=untripped,
+                max_concurrency=100,
+            )
+            for name in "abc"
+        )
+        weights = {"a": 0.5, "b": 0.3, "c": 0.2}
+        default = LoadBalance(members, strategy="weighted", weights=weights)
+
+        async def caller() -> None:
+            for _ in range(20):
+                with suppress(AllProvidersFailed):
+                    await llm.generate("hello")
+                for name, script in cast.scripts.items():
+                    assert abs(script.started - weights[name] * cast.started) <= 1.0
+                await trio.sleep(world.rng.uniform(0.0, 1.0))
+
+        async with world.open(Config(default=default)) as llm, trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(caller)
+        assert [script.started for script in cast.scripts.values()] == [100, 60, 40]
+
+    explore(scenario, seeds=seeds(1000, share=200))
+
+
+def test_weights_hold_among_those_that_can_serve() -> None:
+    """While one rests, the others share its calls by their weights, and it is owed nothing."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        members = (
+            cast.provider("a", Answers()),
+            cast.provider("b", [RateLimits(100.0), Answers()]),
+            cast.provider("c", Answers()),
+        )
+        weights = {"a": 5, "b": 2, "c": 1}
+        default = LoadBalance(members, strategy="weighted", weights=weights)
+        async with world.open(Config(default=default)) as llm:
+            with pytest.raises(RateLimitError):
+                await llm.provider("b").generate("hello")
+            assert Counter(await _served(llm, 60)) == {"a": 50, "c": 10}
+            await trio.sleep(100.0)
+            assert Counter(await _served(llm, 80)) == {"a": 50, "b": 20, "c": 10}
+
+    run(scenario)
+
+
+def test_chance_is_even() -> None:
+    """Over many calls each of three members has had a third, to within four deviations."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        members = tuple(cast.provider(name, Answers()) for name in "abc")
+        async with world.open(Config(default=LoadBalance(members, strategy="random"))) as llm:
+            served = Counter(await _served(llm, 900))
+        assert all(abs(count - 300) < 4 * math.sqrt(900 * 2 / 9) for count in served.values())
+
+    explore(scenario, seeds=seeds(1000, share=500, least=2))
 
 
 def test_callers_of_one_instant_are_spread_evenly() -> None:

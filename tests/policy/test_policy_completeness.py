@@ -26,8 +26,8 @@ from trio_llm.chat import (
 from trio_llm.policy.completeness import (
     completeness,
     first_score_in,
-    reads_as_refusal,
     judge_prompt,
+    reads_as_refusal,
 )
 
 SCHEMA = {
@@ -268,6 +268,7 @@ def test_the_same_answer_cut_is_never_better(request_: Request, completion: Comp
         ("GPT-4 wrote it: 5", 0.5),
         ("11/10, but -2 for style: 9", 0.9),
         ("8/0", None),
+        ("0/0", None),
         ("-3", None),
         ("11", None),
         ("12/10", None),
@@ -337,7 +338,11 @@ def test_the_judge_sees_what_there_is_to_judge() -> None:
         ],
         output=SHAPED.output,
     )
-    parts = [Reasoning("A secret thought."), Text("So:"), ToolCall("2", "clock", {"zone": "CET"})]
+    parts: list[Part] = [
+        Reasoning("A secret thought."),
+        Text("So:"),
+        ToolCall("2", "clock", {"zone": "CET"}),
+    ]
     completion = Completion(Message("assistant", parts), "length")
     prompt = judge_prompt(request, completion)
     assert _quoted(prompt)[:-1] == [

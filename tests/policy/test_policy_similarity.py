@@ -139,6 +139,7 @@ def test_the_same_answer_in_other_words_is_near(first: str, second: str) -> None
         ("42", "The answer is not 42."),
         ("Paris", "It is not true that the capital is Paris."),
         ("Paris", "It can't be that the capital is Paris."),
+        ("blue, red", "Yesterday morning the clear sky, which was blue, is red."),
         ("Yes.", "No."),
         ("The answer is A", "The answer is B"),
         ("Paris is the capital", "Paris isn't the capital"),
@@ -146,6 +147,8 @@ def test_the_same_answer_in_other_words_is_near(first: str, second: str) -> None
         ("red", "red and blue"),
         ("x > 3", "x < 3"),
         ("x + 1", "x - 1"),
+        ("กิน", "นิด"),
+        ("red", "Of all I can see up here as the sun goes in or up on a day off, the best is red."),
         ("👍", "👎"),
         ("हाँ", "नहीं"),
         ("", "Paris"),
@@ -154,6 +157,15 @@ def test_the_same_answer_in_other_words_is_near(first: str, second: str) -> None
 def test_another_answer_in_the_same_words_is_far(first: str, second: str) -> None:
     """Numbers, signs and negations outweigh the words around them."""
     assert similarity(first, second) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [("can't", "can not"), ("cannot", "can not"), ("won't", "will not"), ("isn't", "is not")],
+)
+def test_contractions_are_the_words_they_stand_for(short: str, long: str) -> None:
+    """With all their parts."""
+    assert similarity(f"It {short} work", f"It {long} work") == 1.0
 
 
 def test_the_order_of_words_is_not_seen() -> None:
@@ -339,6 +351,9 @@ def test_cosine_of_known_angles() -> None:
     """Right angles, 45 degrees, and vectors without a direction."""
     assert cosine([1.0, 0.0], [0.0, 1.0]) == 0.0
     assert math.isclose(cosine([1.0, 0.0], [1.0, 1.0]), math.sqrt(0.5))
+    # Rounding would give a little more than 1.
+    assert cosine([2.0, 8.0, 8.0], [2.0, 8.0, 8.0]) == 1.0
+    assert math.isclose(cosine([1.7e308, 1.7e308], [1.7e308, 1.7e308]), 1.0)
     assert cosine([0.0, 0.0], [1.0, 1.0]) == 0.0
     assert cosine([math.nan, 1.0], [1.0, 1.0]) == 0.0
     assert cosine([math.inf, 1.0], [1.0, 1.0]) == 0.0

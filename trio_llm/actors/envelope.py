@@ -47,6 +47,7 @@ class Envelope(Generic[P, V]):
         settled: Whether nothing of it runs any more.
         cancel_reason: Why the caller gave it up, if it did.
         watcher: Called in the step that decides it.
+        follower: Called in the step that settles it, when its lease is released.
     """
 
     payload: P
@@ -61,6 +62,7 @@ class Envelope(Generic[P, V]):
     settled: bool = False
     cancel_reason: str | None = None
     watcher: Callable[[], None] | None = attrs.field(default=None, init=False)
+    follower: Callable[[], None] | None = attrs.field(default=None, init=False)
     _for_decided: "list[_Waiter] | None" = attrs.field(default=None, init=False)
     _for_settled: "list[_Waiter] | None" = attrs.field(default=None, init=False)
 
@@ -99,6 +101,8 @@ class Envelope(Generic[P, V]):
         self.settled = True
         if self.lease is not None:
             self.lease.release()
+        if self.follower is not None:
+            self.follower()
         if self._for_settled is not None:
             _wake(self._for_settled)
 

@@ -1,5 +1,7 @@
 """Builds the tree of actors from a plan."""
 
+from trio_llm.assembly.sameness import same_account as same_account
 from trio_llm.assembly.surroundings import Surroundings as Surroundings
+from trio_llm.assembly.tree import Actor as Actor
 from trio_llm.assembly.tree import Tree as Tree
 from trio_llm.assembly.tree import build as build

@@ -1,23 +1,33 @@
 """Makes the actor of one provider: its places, limits and backend."""
 
+from decimal import Decimal
+from typing import Final
+
 from trio_llm import errors
 from trio_llm.assembly.surroundings import Surroundings
 from trio_llm.chat import OPERATIONS, EmbedRequest, ListModels, ModerateRequest, Price, ShowModel
 from trio_llm.config import Config, ResolvedProvider, Secret
 from trio_llm.ledger import open_book
-from trio_llm.policy import Cooldown, TimeLimits
+from trio_llm.policy import Breaker, Cooldown, TimeLimits
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.backend import Backend
+from trio_llm.providers.circuit import Circuit
 from trio_llm.providers.custom import CustomBackend, is_backend
 from trio_llm.providers.custom_operations import operations_of
 from trio_llm.providers.estimate import EstimatingBackend
-from trio_llm.providers.kind import UNPRICED
-from trio_llm.providers.lease import Occupancy
+from trio_llm.providers.faults import Faults
+from trio_llm.providers.gate import Gate
+from trio_llm.providers.kind import FREE, UNPRICED
 from trio_llm.providers.limits import BatchLimits, ProviderLimits
+from trio_llm.providers.places import Places
 from trio_llm.providers.pricing import PriceSource, Pricing
+from trio_llm.providers.probe_plan import ProbePlan
+from trio_llm.providers.rates import RateLimits, Rates
 from trio_llm.providers.simulated import SimulatedBackend
 from trio_llm.providers.structured import NO_LIMITS, NativeLimits, OutputMode, StructuredBackend
 from trio_llm.providers.timed import TimedBackend
+
+_NOTHING: Final = Price(Decimal(0), Decimal(0), source="kind")
 
 
 def provider_actor(
@@ -25,43 +35,84 @@ def provider_actor(
 ) -> ProviderActor:
     """Make the actor of a provider; its cell is made by whoever starts it."""
     settings = resolved.settings
-    declared = settings.capabilities is not None
-    documented = resolved.kind.limits
     backend = EstimatingBackend(_backend(resolved, config, around, seed))
-    offered = frozenset(kind for kind in OPERATIONS if kind.needs <= resolved.capabilities)
-    if not resolved.kind.lists_models(resolved.base_url):
-        offered -= {ListModels, ShowModel}
+    check = settings.health_check
     return ProviderActor(
         resolved.name,
         resolved.kind.name,
         backend,
-        occupancy=Occupancy(settings.max_concurrency, settings.mailbox),
-        cooldown=Cooldown(
-            settings.cooldown.initial, settings.cooldown.maximum, settings.cooldown.after_failures
-        ),
-        limits=ProviderLimits(
-            model=resolved.model or (resolved.name if resolved.kind.in_process else None),
-            models=frozenset(settings.models),
-            capabilities=resolved.capabilities if declared else None,
-            operations=offered & backend.operations,
-            operation_models=resolved.operation_models,
-            batches={
-                EmbedRequest: BatchLimits(documented.embed_texts, documented.embed_tokens),
-                ModerateRequest: BatchLimits(documented.moderate_texts),
-            },
-            continues=resolved.continues,
-            max_tokens=settings.max_tokens_per_request,
-            stop=documented.stop,
-            retries=settings.retry.attempts,
-            base_delay=settings.retry.base_delay,
-            max_delay=settings.retry.max_delay,
-        ),
-        blames=resolved.blames,
+        gate=_gate(resolved, around, seed),
+        limits=_limits(resolved, backend),
+        faults=Faults(resolved.name, resolved.blames),
         stream=around.events,
         wall_clock=around.wall_clock,
         retries=around.retries,
         seed=seed,
-        pricing=Pricing(_prices(resolved)),
+        probes=ProbePlan(
+            interval=check.interval,
+            jitter=check.jitter,
+            timeout=check.timeout,
+            lists_models=check.call == "models",
+            close_deadline=config.close_deadline,
+        ),
+    )
+
+
+def _gate(resolved: ResolvedProvider, around: Surroundings, seed: int) -> Gate:
+    settings = resolved.settings
+    cooldown, breaker, rates = settings.cooldown, settings.breaker, settings.rate_limit
+    return Gate(
+        Places(settings.max_concurrency, settings.hold_after_cancel),
+        Circuit(
+            resolved.name,
+            Breaker(
+                Cooldown(cooldown.initial, cooldown.maximum, cooldown.after_failures),
+                breaker.ratio,
+                breaker.window,
+                breaker.minimum_calls,
+                breaker.jitter,
+                breaker.quota_rest,
+                breaker.authentication_rest,
+            ),
+            around.events,
+            seed,
+            fixed_key=isinstance(resolved.key, Secret),
+        ),
+        Rates(
+            RateLimits(
+                requests_per_minute=rates.requests_per_minute,
+                tokens_per_minute=rates.tokens_per_minute,
+                requests_per_day=rates.requests_per_day,
+                waits=rates.on_limit == "wait",
+                learns=rates.learn,
+            ),
+            Pricing(_prices(resolved)),
+        ),
+        settings.mailbox,
+    )
+
+
+def _limits(resolved: ResolvedProvider, backend: Backend) -> ProviderLimits:
+    settings, documented = resolved.settings, resolved.kind.limits
+    offered = frozenset(kind for kind in OPERATIONS if kind.needs <= resolved.capabilities)
+    if not resolved.kind.lists_models(resolved.base_url):
+        offered -= {ListModels, ShowModel}
+    return ProviderLimits(
+        model=resolved.model or (resolved.name if resolved.kind.in_process else None),
+        models=frozenset(settings.models),
+        capabilities=resolved.capabilities,
+        operations=offered & backend.operations,
+        operation_models=resolved.operation_models,
+        batches={
+            EmbedRequest: BatchLimits(documented.embed_texts, documented.embed_tokens),
+            ModerateRequest: BatchLimits(documented.moderate_texts),
+        },
+        continues=resolved.continues,
+        max_tokens=settings.max_tokens_per_request,
+        stop=documented.stop,
+        context_window=settings.context_window,
+        retry=resolved.retry,
+        retries=resolved.retries,
     )
 
 
@@ -73,7 +124,7 @@ def _prices(resolved: ResolvedProvider) -> PriceSource:
         if own is not None:
             return own
         if resolved.kind.name in UNPRICED:
-            return None
+            return _NOTHING if resolved.kind.name in FREE else None
         listing = open_book().find(resolved.kind.name, model)
         return None if listing is None else listing.price
 

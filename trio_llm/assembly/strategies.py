@@ -1,10 +1,34 @@
 """Makes the strategy of one balancer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from trio_llm.balancing import FallbackStrategy, LoadBalanceStrategy, RaceStrategy, Strategy
-from trio_llm.balancing.load_balance import Order, Random, RoundRobin, Weighted
-from trio_llm.config import Fallback, LoadBalance, Race, ResolvedBalancer
+from trio_llm.balancing import (
+    ConsensusStrategy,
+    FallbackStrategy,
+    HedgeStrategy,
+    LoadBalanceStrategy,
+    QualityRaceStrategy,
+    RaceStrategy,
+    Strategy,
+    WeightedRaceStrategy,
+)
+from trio_llm.balancing.grace import Score
+from trio_llm.balancing.orders import (
+    Informed,
+    LeastBusy,
+    LeastCost,
+    Order,
+    Random,
+    RoundRobin,
+    Weighted,
+)
+from trio_llm.balancing.scoring import ScoredByFunction, ScoredByJudge
+from trio_llm.balancing.selection import Selected
+from trio_llm.config import Consensus, Fallback, LoadBalance, Race, ResolvedBalancer
+from trio_llm.policy.affinity import Affinity
+from trio_llm.policy.agreement import Agreement, Aligned, Exact, Similar
+from trio_llm.policy.hedging import HedgeBudget
+from trio_llm.policy.preference import adaptive, least_latency
 from trio_llm.providers.node import Node
 
 
@@ -17,7 +41,15 @@ def strategy_of(resolved: ResolvedBalancer, advisers: Mapping[str, tuple[Node, .
     """
     settings = resolved.settings
     if isinstance(settings, Race):
-        return RaceStrategy(settings.timeout)
+        return _race(settings, resolved, advisers)
+    if isinstance(settings, Consensus):
+        return ConsensusStrategy(
+            _agreement(settings),
+            resolved.weights,
+            settings.quorum,
+            settings.timeout,
+            next(iter(advisers.get("embedder", ())), None),
+        )
     if isinstance(settings, Fallback):
         return FallbackStrategy(
             settings.max_retries,
@@ -26,13 +58,52 @@ def strategy_of(resolved: ResolvedBalancer, advisers: Mapping[str, tuple[Node, .
             advisers.get("on_content_filter", ()),
         )
     if isinstance(settings, LoadBalance):
-        return LoadBalanceStrategy(_order(settings, resolved), passes_on=resolved.passes_on)
-    raise TypeError(f"no strategy for {settings.kind}")
+        return LoadBalanceStrategy(
+            _order(settings, resolved),
+            passes_on=resolved.passes_on,
+            affinity=Affinity() if settings.affinity else None,
+        )
+    return HedgeStrategy(
+        settings.delay,
+        settings.percentile,
+        settings.minimum_samples,
+        settings.window,
+        HedgeBudget(settings.max_extra_calls, settings.max_extra_cost),
+    )
+
+
+def _race(
+    settings: Race, resolved: ResolvedBalancer, advisers: Mapping[str, tuple[Node, ...]]
+) -> Strategy:
+    if settings.strategy == "first_wins":
+        return RaceStrategy(settings.timeout)
+    if settings.strategy == "weighted":
+        return WeightedRaceStrategy(settings.timeout, settings.grace_period)
+    score: Score = ScoredByFunction()
+    if resolved.scorer is not None:
+        score = ScoredByFunction(resolved.scorer)
+    for judge in advisers.get("judge", ()):
+        score = ScoredByJudge(judge)
+    return QualityRaceStrategy(settings.timeout, settings.grace_period, score)
+
+
+def _agreement(settings: Consensus) -> Agreement:
+    if settings.strategy == "similarity":
+        return Similar(settings.threshold)
+    if settings.strategy == "embedding":
+        return Aligned(settings.threshold)
+    return Exact()
 
 
 def _order(settings: LoadBalance, resolved: ResolvedBalancer) -> Order:
-    if settings.strategy == "weighted":
-        return Weighted(resolved.weights)
-    if settings.strategy == "random":
-        return Random()
-    return RoundRobin()
+    orders: dict[str, Callable[[], Order]] = {
+        "round_robin": RoundRobin,
+        "random": Random,
+        "weighted": lambda: Weighted(resolved.weights),
+        "least_busy": LeastBusy,
+        "least_latency": lambda: Informed(least_latency),
+        "least_cost": LeastCost,
+        "adaptive": lambda: Informed(adaptive),
+        "custom": lambda: Selected(resolved.selection),
+    }
+    return orders[settings.strategy]()

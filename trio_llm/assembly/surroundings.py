@@ -1,6 +1,5 @@
 """What the actors of a runtime are given from outside."""
 
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,13 @@ class Surroundings:
     Attributes:
         events: Where records go.
         transport: In place of the providers' own connections.
-        rng: Source of everything random.
+        seed: What everything random is drawn from.
         wall_clock: Seconds since the epoch.
         retries: The retry budget of the runtime.
     """
 
     events: EventStream
     transport: "TransportChoice"
-    rng: random.Random
+    seed: int
     wall_clock: Callable[[], float]
     retries: RetryBudget

@@ -9,7 +9,7 @@ from trio_llm.actors import ActorState, AnyCell
 from trio_llm.balancing.line import WaitingRoom
 from trio_llm.balancing.routing import Candidate, Models, route
 from trio_llm.balancing.turn import Strategy, Turn
-from trio_llm.chat import AnyRequest, EmbedRequest, OnInterrupt, Operation
+from trio_llm.chat import AnyRequest, Capability, EmbedRequest, OnInterrupt, Operation, Price
 from trio_llm.errors import (
     LLMError,
     ModelNotFoundError,
@@ -18,7 +18,7 @@ from trio_llm.errors import (
 )
 from trio_llm.policy.preference import Standing
 from trio_llm.policy.vitals import Vitals
-from trio_llm.providers.lease import Refusal
+from trio_llm.providers.lease import WORTH_WAITING, Refusal
 from trio_llm.providers.limits import BatchLimits
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus, Tally
@@ -95,6 +95,10 @@ class BalancerActor:
         answers = [member.serves(model) for member in self._members]
         return True if True in answers else None if None in answers else False
 
+    def offers(self, capability: Capability) -> bool:
+        """Whether any member has a capability."""
+        return any(member.offers(capability) for member in self._members)
+
     def expected(self, now: float) -> float | None:
         """Give the seconds within which it most often answers; ``None`` if nothing is known."""
         return self.vitals.first_token.percentile(now, 0.95)
@@ -107,6 +111,11 @@ class BalancerActor:
             return None
         costs = [candidate.node.cost(candidate.request) for candidate in candidates]
         return min([cost for cost in costs if cost is not None], default=None)
+
+    def price(self, model: str | None) -> Price | None:
+        """Give what a model costs at the first member that knows, its own if none is named."""
+        prices = [member.price(model) for member in self._members]
+        return next((price for price in prices if price is not None), None)
 
     def standing(self, request: AnyRequest) -> Standing:
         """Give what a choice among members goes by."""
@@ -179,7 +188,7 @@ class BalancerActor:
                 return None
             refusals.append(refusal)
         for refusal in refusals:
-            if refusal.code == "busy":
+            if refusal.code in WORTH_WAITING:
                 return Refusal("busy", "every member that could take the call is busy")
         waits = [r.retry_after for r in refusals if r.retry_after is not None]
         return Refusal(
@@ -219,11 +228,22 @@ class BalancerActor:
             last_used=self._last_used,
             restarts=self.restarts,
             members=tuple([member.name for member in self._members]),
-        )
+        ).with_vitals(self.vitals.snapshot(trio.current_time()))
 
     def statistics(self) -> NodeStatistics:
         """Give the counts."""
-        return self._tally.snapshot()
+        return self._tally.snapshot(self.vitals.snapshot(trio.current_time()))
+
+    def go_on_counting(self, other: object) -> bool:
+        """Take over the counts of an earlier actor, if that is of the same kind; tell whether.
+
+        They are shared from then on, so that what the other still finishes counts here.
+        """
+        if not isinstance(other, BalancerActor) or other._kind != self._kind:
+            return False
+        self._tally = other._tally
+        self._last_used = other._last_used
+        return True
 
     # What the cell runs.
 

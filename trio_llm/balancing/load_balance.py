@@ -1,11 +1,10 @@
-"""Load balance: one member takes the call, by turns, by chance or by weight."""
+"""Load balance: one member takes the call; in which order they are tried, an `Order` says."""
 
-import random
 from collections.abc import Mapping
-from typing import Protocol
 
 import attrs
 
+from trio_llm.balancing.orders import Order
 from trio_llm.balancing.routing import Candidate, preferred_first
 from trio_llm.balancing.turn import (
     Branch,
@@ -15,73 +14,10 @@ from trio_llm.balancing.turn import (
     is_busy,
     is_refusal,
 )
-from trio_llm.errors import LLMError
-from trio_llm.policy import Rotation, WeightedRotation
+from trio_llm.chat import AnyRequest, Request
+from trio_llm.errors import LLMError, ProviderError
+from trio_llm.policy.affinity import Affinity
 from trio_llm.providers.lease import Refusal
-
-
-class Order(Protocol):
-    """Whose turn it is."""
-
-    def order(self, turn: Turn, names: list[str], /) -> list[str]:
-        """Give all names, the one whose turn it is first."""
-        ...
-
-    def took(self, names: list[str], name: str, /) -> None:
-        """Say who took the call, among those that could."""
-        ...
-
-
-@attrs.define
-class RoundRobin:
-    """By turns."""
-
-    _rotation: Rotation = attrs.field(factory=Rotation, init=False)
-
-    def order(self, _turn: Turn, names: list[str]) -> list[str]:
-        """Start with the member that has waited longest."""
-        return self._rotation.order(names)
-
-    def took(self, _names: list[str], name: str) -> None:
-        """Pass the turn on."""
-        self._rotation.took(name)
-
-
-@attrs.define
-class Random:
-    """By chance, keyed by the call and the place in the tree, not by arrival."""
-
-    def order(self, turn: Turn, names: list[str]) -> list[str]:
-        """Shuffle."""
-        visit = turn.ask.payload
-        key = f"{turn.seed}/{visit.call.number}/{'/'.join(visit.path)}"
-        return random.Random(key).sample(names, len(names))  # noqa: S311 - a choice of members
-
-    def took(self, names: list[str], name: str) -> None:
-        """Chance remembers nothing."""
-
-
-@attrs.define
-class Weighted:
-    """By weight; the shares of the calls are exact.
-
-    Args:
-        weights: Weight by member name; a member without one weighs 1.
-    """
-
-    weights: Mapping[str, float]
-    _rotation: WeightedRotation = attrs.field(factory=WeightedRotation, init=False)
-
-    def _weights(self, names: list[str]) -> dict[str, float]:
-        return {name: self.weights.get(name, 1.0) for name in names}
-
-    def order(self, _turn: Turn, names: list[str]) -> list[str]:
-        """Start with the member that is owed most."""
-        return self._rotation.order(names, self._weights(names))
-
-    def took(self, names: list[str], name: str) -> None:
-        """Let it pay, and the others that could have taken it earn."""
-        self._rotation.took(names, self._weights(names), name)
 
 
 @attrs.frozen
@@ -95,10 +31,13 @@ class LoadBalanceStrategy:
     Attributes:
         turns: Whose turn it is.
         passes_on: Whether a call that failed at one member goes on to the next.
+        affinity: Who served which conversation: that member comes before the one whose
+            turn it is. ``None`` where that does not matter.
     """
 
     turns: Order
     passes_on: bool = False
+    affinity: Affinity | None = None
 
     def in_order(self, candidates: list[Candidate], prefer: str | None) -> list[Candidate]:
         """Whose turn it is must not matter here: declared order, the preferred first."""
@@ -106,46 +45,59 @@ class LoadBalanceStrategy:
 
     async def run(self, turn: Turn) -> None:
         """Find the member whose turn it is, and ask it."""
-        by_name = {candidate.node.name: candidate for candidate in turn.candidates}
-        order = [by_name[name] for name in self.turns.order(turn, list(by_name))]
-        order = preferred_first(order, turn.request.prefer)
-        refused: dict[str, LLMError] = {}
+        key = None if self.affinity is None else beginning(turn.request)
+        try:
+            order = self._order(turn, key)
+        except ProviderError as error:
+            turn.stop(error, ())
+            return
+        refused: dict[int, LLMError] = {}
         busy: list[Candidate] = []
         for candidate in order:
-            name = candidate.node.name
             lease = candidate.node.reserve(candidate.request)
             if isinstance(lease, Refusal):
-                refused[name] = lease.error(name)
+                refused[candidate.index] = lease.error(candidate.node.name)
             else:
-                self.turns.took([other for other in by_name if other not in refused], name)
+                able = [each for each in turn.candidates if each.index not in refused]
+                self.turns.took(able, candidate)
                 outcome = await turn.consult(candidate, lease, may_wait=False)
-                if await self._decided(turn, candidate, outcome, refused):
+                if await self._decided(turn, candidate, outcome, refused, key):
                     return
-                refused[name] = error_of(outcome)
-            if is_busy(refused[name]):
+                refused[candidate.index] = error_of(outcome)
+            if is_busy(refused[candidate.index]):
                 busy.append(candidate)
         for candidate in busy if turn.may_wait else ():
-            name = candidate.node.name
             lease = turn.enqueue(candidate)
             if isinstance(lease, Refusal):
-                refused[name] = lease.error(name)
+                refused[candidate.index] = lease.error(candidate.node.name)
                 continue
-            self.turns.took([other.node.name for other in busy], name)
+            self.turns.took(busy, candidate)
             outcome = await turn.consult(candidate, lease, may_wait=True)
-            if await self._decided(turn, candidate, outcome, refused):
+            if await self._decided(turn, candidate, outcome, refused, key):
                 return
-            refused[name] = error_of(outcome)
-        turn.fail([refused[name] for name in by_name if name in refused])
+            refused[candidate.index] = error_of(outcome)
+        turn.fail([refused[index] for index in sorted(refused)])
+
+    def _order(self, turn: Turn, key: bytes | None) -> list[Candidate]:
+        """Give the members in the order in which they are tried."""
+        order = self.turns.order(turn)
+        served = None if self.affinity is None or key is None else self.affinity.member(key)
+        if served is not None:
+            order = sorted(order, key=lambda candidate: candidate.node.name != served)
+        return preferred_first(order, turn.request.prefer)
 
     async def _decided(
         self,
         turn: Turn,
         candidate: Candidate,
         outcome: Branch | LLMError,
-        earlier: Mapping[str, LLMError],
+        earlier: Mapping[int, LLMError],
+        key: bytes | None,
     ) -> bool:
         """Take a member's outcome; false if the next one is to be asked."""
         if isinstance(outcome, Branch) and outcome.error is None:
+            if self.affinity is not None and key is not None:
+                self.affinity.served(key, candidate.node.name)
             others = [each for each in turn.candidates if each is not candidate]
             turn.answer(outcome, {"loadbalance_provider": candidate.node.name}, others)
             await turn.stay(outcome, others)
@@ -158,3 +110,21 @@ class LoadBalanceStrategy:
         else:
             turn.stop(error, list(earlier.values()) if self.passes_on else ())
         return True
+
+
+def beginning(request: AnyRequest) -> bytes | None:
+    """Give the key of what stays at the beginning of a conversation from turn to turn.
+
+    That is every system text before the first message of the user, and the text of that.
+    ``None`` where there is no such text, and for an operation.
+    """
+    if not isinstance(request, Request):
+        return None
+    parts: list[str] = []
+    for message in request.messages:
+        if message.role == "system":
+            parts.append(message.text)
+        elif message.role == "user":
+            parts.append(message.text)
+            break
+    return Affinity.key_of(parts) if any(parts) else None

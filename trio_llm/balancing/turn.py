@@ -20,7 +20,7 @@ from trio_llm.errors import (
     ProviderUnavailableError,
 )
 from trio_llm.policy import blame_for
-from trio_llm.providers.lease import ATTEMPTS_SPENT, Refusal
+from trio_llm.providers.lease import ATTEMPTS_SPENT, WORTH_WAITING, Refusal
 from trio_llm.providers.node import Node
 from trio_llm.providers.visit import Ask, Visit
 
@@ -194,12 +194,12 @@ class Turn:
             await self.dismiss([branch], self.give_up_reason)
             raise
         if branch.ask.stamp >= until:  # at the instant itself it comes too late
-            return await self._overdue(branch, until - began)
+            return await self.overdue(branch, until - began)
         if branch.ask.error is not None:
             await self.dismiss([branch], "failed")
         return branch
 
-    async def _overdue(self, branch: Branch, seconds: float) -> ProviderTimeoutError:
+    async def overdue(self, branch: Branch, seconds: float) -> ProviderTimeoutError:
         """See off a member that used up its share of the caller's deadline."""
         reason = "its share of the caller's deadline passed"
         await self.dismiss([branch], reason)
@@ -241,7 +241,12 @@ class Turn:
         return Candidate(node, index, attrs.evolve(request, model=model))
 
     def answer(
-        self, branch: Branch, metadata: dict[str, Any], others: Sequence[Candidate] = ()
+        self,
+        branch: Branch,
+        metadata: dict[str, Any],
+        others: Sequence[Candidate] = (),
+        *,
+        stamp: float | None = None,
     ) -> None:
         """Let a member's answer through: upwards first, clean-up after.
 
@@ -249,6 +254,8 @@ class Turn:
             branch: The member.
             metadata: What this balancer adds.
             others: Who could go on with its stream, where a policy wants that.
+            stamp: The instant that made it the answer, on Trio's clock, if that is not
+                the one in which it came.
         """
         answer = branch.ask.value
         if answer is None:
@@ -259,7 +266,7 @@ class Turn:
         if others and self.policy is not OnInterrupt.FAIL:
             branch.guarded = True
             answer.guard()
-        self.ask.decide(answer, branch.ask.stamp)
+        self.ask.decide(answer, branch.ask.stamp if stamp is None else stamp)
 
     async def stay(self, branch: Branch, others: Sequence[Candidate] = ()) -> None:
         """Remain while the winner's stream runs; leave with it when cancelled.
@@ -288,12 +295,25 @@ class Turn:
         finally:
             answer.unguard()
 
-    def fail(self, errors: Sequence[LLMError]) -> None:
-        """Say that every member failed, with all the errors."""
+    def fail(
+        self,
+        errors: Sequence[LLMError],
+        *,
+        message: str | None = None,
+        stamp: float | None = None,
+    ) -> None:
+        """Say that every member failed, with all the errors.
+
+        Args:
+            errors: In declared order.
+            message: What failed, if that is not every member.
+            stamp: The instant that decided it, on Trio's clock, if that is not now.
+        """
         name = self.node.name
         if errors:
-            error = AllProvidersFailed(f"all members of {name!r} failed", errors, name)
-            self.ask.fail(error, trio.current_time())
+            message = message or f"all members of {name!r} failed"
+            error = AllProvidersFailed(message, errors, name)
+            self.ask.fail(error, trio.current_time() if stamp is None else stamp)
 
     def stop(self, error: LLMError, earlier: Sequence[LLMError]) -> None:
         """Pass an error on that no other member could mend; earlier ones are its cause."""
@@ -329,8 +349,8 @@ def is_refusal(error: LLMError) -> bool:
 def is_busy(error: LLMError) -> bool:
     """Whether no attempt was made, and waiting in line could help."""
     if isinstance(error, AllProvidersFailed):
-        return is_refusal(error) and any(leaf.code == "busy" for leaf in error.errors)
-    return isinstance(error, ProviderUnavailableError) and error.code == "busy"
+        return is_refusal(error) and any(leaf.code in WORTH_WAITING for leaf in error.errors)
+    return isinstance(error, ProviderUnavailableError) and error.code in WORTH_WAITING
 
 
 class Strategy(Protocol):

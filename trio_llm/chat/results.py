@@ -128,7 +128,8 @@ class Price:
         output: Output tokens, reasoning included.
         cached_input: Input tokens read from the provider's cache.
         cache_write: Input tokens written to it.
-        source: Where the figures come from: ``wire``, ``configuration`` or ``genai-prices``.
+        source: Where the figures come from: ``wire``, ``configuration``, ``genai-prices``, or
+            ``kind`` for those of a server on the user's own machine.
     """
 
     input: Decimal

@@ -2,6 +2,10 @@
 
 from decimal import Decimal
 
+import attrs
+
+from trio_llm.chat import Price
+
 
 def dollars(amount: Decimal) -> str:
     """Give US dollars with as many digits as say something."""
@@ -11,6 +15,15 @@ def dollars(amount: Decimal) -> str:
         return f"${amount:,.2f}"
     # Two significant digits of a small amount, however small, and no exponent.
     return f"${amount:.{max(2, 1 - amount.adjusted())}f}"
+
+
+def price_data(price: Price | None) -> dict[str, str | None] | None:
+    """Give a price as decimal strings, in US dollars per million tokens."""
+    if price is None:
+        return None
+    return {
+        name: None if value is None else str(value) for name, value in attrs.asdict(price).items()
+    }
 
 
 def duration(seconds: float) -> str:

@@ -2,27 +2,33 @@
 
 from typing import Annotated
 
-import attrs
 import typer
 
-from trio_llm.chat import Message, Reply, Request, TextDelta
-from trio_llm.cli.attempts import as_data, attempt_tree, summary
+from trio_llm.chat import Message, OnInterrupt
+from trio_llm.cli.conversation import Conversation
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.notices import say_if_simulated
-from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
+from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples, unknown_word
 from trio_llm.cli.reading import read_prompt
+from trio_llm.cli.several import Whom
 from trio_llm.cli.terminal import Terminal
-from trio_llm.config import Config, Race, load_config
-from trio_llm.endpoint import Endpoint, to_request
-from trio_llm.errors import LLMError
-from trio_llm.runtime import Runtime, open_runtime
+from trio_llm.config import load_config
+from trio_llm.endpoint import to_request
+from trio_llm.runtime import open_runtime
 
 EPILOG = examples(
     'trio-llm ask "What is an actor?"',
     "git diff | trio-llm ask --system 'Review this change.'",
     'trio-llm ask --race openai,anthropic --verbose "What is an actor?"',
+    'trio-llm ask --race openai,anthropic --strategy quality "What is an actor?"',
+    'trio-llm ask --hedge openai,anthropic --delay 0.8 "What is an actor?"',
+    'trio-llm ask --consensus openai,anthropic,gemini "Is 91 prime? Yes or no."',
+    'trio-llm ask --fallback openai,local --on-interrupt resume "Tell a story."',
     'trio-llm ask --json "What is an actor?" | jq .usage',
 )
+
+_INTERRUPTS = tuple(policy.value for policy in OnInterrupt)
+_WAYS = "Whom to ask (at most one of these)"
 
 
 def ask(
@@ -38,11 +44,69 @@ def ask(
     config: ConfigPath = None,
     via: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Ask this provider or balancer, not the default."),
+        typer.Option(
+            metavar="NAME",
+            help="This provider or balancer, not the default.",
+            rich_help_panel=_WAYS,
+        ),
     ] = None,
     race: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Ask all of these at once; the first answer wins."),
+        typer.Option(
+            metavar="A,B,...",
+            help="All of these at once; the first answer wins, or as --strategy says.",
+            rich_help_panel=_WAYS,
+        ),
+    ] = None,
+    hedge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="The first of these; the next one, too, when the answer is late (--delay).",
+            rich_help_panel=_WAYS,
+        ),
+    ] = None,
+    consensus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="All of these; the answer that most of them give. The votes are shown.",
+            rich_help_panel=_WAYS,
+        ),
+    ] = None,
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="The first of these; the next one when it fails.",
+            rich_help_panel=_WAYS,
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            help="Who wins the race: first_wins, weighted (by its record) or quality (by "
+            "completeness). For a consensus: majority or similarity.",
+            rich_help_panel=_WAYS,
+        ),
+    ] = None,
+    delay: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="How late is late, for --hedge; 1 without it.",
+            rich_help_panel=_WAYS,
+        ),
+    ] = None,
+    on_interrupt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            help="When a stream breaks: fail, restart (another one answers anew; into a pipe "
+            "the answer then comes in one piece) or resume (another one goes on).",
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model to ask for.")] = None,
     max_tokens: Annotated[
@@ -64,10 +128,20 @@ def ask(
 ) -> None:
     """Ask a question; the answer goes to standard output, all else to standard error."""
     terminal = Terminal()
-    debug = debug_of(context)
-
-    if via is not None and race is not None:
-        terminal.fail("--via and --race exclude each other; give one of them")
+    whom = Whom(
+        via=via,
+        race=race,
+        hedge=hedge,
+        consensus=consensus,
+        fallback=fallback,
+        strategy=strategy,
+        delay=delay,
+    )
+    problem = whom.problem()
+    if problem is None and on_interrupt is not None:
+        problem = unknown_word("--on-interrupt", "policy", on_interrupt, _INTERRUPTS)
+    if problem is not None:
+        terminal.fail(problem)
         raise typer.Exit(ExitCode.USAGE)
     # Read before Trio runs: a Ctrl-C must end the waiting for input.
     text = read_prompt(words, system, terminal)
@@ -76,74 +150,19 @@ def ask(
         messages = [] if system is None else [Message("system", system)]
         request = to_request(
             [*messages, Message("user", text)],
-            {"model": model, "max_tokens": max_tokens, "temperature": temperature},
+            {
+                "model": model,
+                "max_tokens": max_tokens,
+                "temperature": temperature,
+                "on_interrupt": None if on_interrupt is None else OnInterrupt(on_interrupt),
+            },
         )
         loaded = load_config(config)
         say_if_simulated(loaded, config, terminal)
-        name = via
-        if race is not None:
-            loaded, name = _with_race(loaded, race)
-        conversation = _Conversation(terminal, verbose, as_json)
-        async with open_runtime(loaded) as runtime:
-            endpoint = runtime if name is None else runtime.provider(name)
-            await conversation.hold(runtime, endpoint, request, streaming=not no_stream)
+        conversation = Conversation(terminal, verbose, as_json, streaming=not no_stream)
+        async with open_runtime(whom.applied(loaded)) as runtime:
+            endpoint = runtime if via is None else runtime.provider(via)
+            await conversation.hold(runtime, endpoint, request)
         return ExitCode.OK
 
-    finish(command, terminal, debug=debug)
-
-
-def _with_race(config: Config, names: str) -> tuple[Config, str]:
-    """Add a race of the given members under a name that is free."""
-    taken = {*config.providers, *config.balancers}
-    name = "race"
-    while name in taken:
-        name += "-"
-    members = tuple(member.strip() for member in names.split(",") if member.strip())
-    return attrs.evolve(config, balancers={**config.balancers, name: Race(members)}), name
-
-
-@attrs.frozen
-class _Conversation:
-    """One question and its answer, written where they belong."""
-
-    terminal: Terminal
-    verbose: bool
-    as_json: bool
-
-    async def hold(
-        self, runtime: Runtime, endpoint: Endpoint, request: Request, *, streaming: bool
-    ) -> None:
-        """Ask, write the answer, and say how it came about."""
-        terminal = self.terminal
-        try:
-            if self.as_json or not streaming:
-                reply = await endpoint.generate(request)
-            else:
-                reply = await self._stream(endpoint, request)
-        except LLMError as error:
-            terminal.end_answer()
-            self._show_attempts(runtime, error)
-            raise
-        if self.as_json:
-            terminal.document(as_data(reply))
-        else:
-            if not streaming:
-                terminal.answer(reply.text)
-            terminal.end_answer()
-            terminal.remark(summary(reply))
-        self._show_attempts(runtime, reply)
-
-    async def _stream(self, endpoint: Endpoint, request: Request) -> Reply:
-        async with endpoint.stream(request) as stream:
-            async for event in stream:
-                if isinstance(event, TextDelta):
-                    self.terminal.answer(event.text)
-            return stream.reply
-
-    def _show_attempts(self, runtime: Runtime, outcome: Reply | LLMError) -> None:
-        if not self.verbose:
-            return
-        kinds = {status.name: status.kind for status in runtime.status() if status.members}
-        tree = attempt_tree(outcome.attempts, kinds)
-        if tree is not None:
-            self.terminal.remark(tree)
+    finish(command, terminal, debug=debug_of(context))

@@ -41,10 +41,15 @@ def summary(reply: Reply) -> Text:
     facts = [seconds(reply.latency)]
     if reply.time_to_first_token is not None:
         facts.append(f"first token {seconds(reply.time_to_first_token)}")
-    facts.append(f"{usage.input_tokens} tokens in, {usage.output_tokens} out")
+    if reply.degraded is None:
+        facts.append(f"{usage.input_tokens} tokens in, {usage.output_tokens} out")
     if reply.finish_reason != "stop":
         facts.append(f"finish reason {reply.finish_reason}")
     facts.extend(_others(reply.attempts))
+    if reply.degraded is not None:
+        return Text.assemble(
+            ("! ", "yellow"), ("nobody answered", "bold"), f" · {' · '.join(facts)}"
+        )
     model = "" if reply.model == reply.provider else f" ({printable(reply.model)})"
     return Text.assemble(
         ("✓ ", "green"), (reply.provider, "bold"), f"{model} · {' · '.join(facts)}"
@@ -103,6 +108,7 @@ def as_data(reply: Reply) -> dict[str, Any]:
         "provider": reply.provider,
         "model": reply.model,
         "finish_reason": reply.finish_reason,
+        "degraded": reply.degraded,
         "usage": {**attrs.asdict(reply.usage), "total_tokens": reply.usage.total_tokens},
         "latency": reply.latency,
         "time_to_first_token": reply.time_to_first_token,

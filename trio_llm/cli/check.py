@@ -12,10 +12,10 @@ from rich.text import Text
 
 from trio_llm.cli.attempts import seconds
 from trio_llm.cli.exits import ExitCode, finish
-from trio_llm.cli.failures import remedy_for
 from trio_llm.cli.live import redrawn
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
+from trio_llm.cli.remedies import remedy_for
 from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import check as plan_of
 from trio_llm.config import load_config

@@ -7,11 +7,12 @@ import attrs
 import typer
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
+from trio_llm.cli.amounts import price_data
+from trio_llm.cli.call_tree import call_tree
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
-from trio_llm.cli.status import key_state, plan_data
+from trio_llm.cli.outline import key_state, plan_data, safeguard_data
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Plan, ResolvedProvider, load_config, starter_toml
 from trio_llm.config import check as plan_of
@@ -101,24 +102,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def call_tree(plan: Plan, name: str) -> Tree:
-    """Give the tree of who is asked, from one name down."""
-    tree = Tree(_label(plan, name))
-    if name in plan.balancers:
-        for member in plan.balancers[name].members:
-            tree.add(call_tree(plan, member))
-    return tree
-
-
-def _label(plan: Plan, name: str) -> Text:
-    if name in plan.providers:
-        provider = plan.providers[name]
-        return Text.assemble(name, (f" {provider.kind.name} {provider.model or ''}", "dim"))
-    settings = plan.balancers[name].settings
-    strategy = getattr(settings, "strategy", "")
-    return Text.assemble((name, "bold"), (f" {settings.kind} {strategy}".rstrip(), "cyan"))
-
-
 def settings_data(plan: Plan) -> dict[str, dict[str, Any]]:
     """Give every provider's settings as plain values; keys and the like are not in it."""
     return {name: _settings_of(provider) for name, provider in plan.providers.items()}
@@ -140,10 +123,11 @@ def _settings_of(provider: ResolvedProvider) -> dict[str, Any]:
         "priority": settings.priority,
         "max_concurrency": settings.max_concurrency,
         "mailbox": settings.mailbox,
-        "max_tokens_per_request": settings.max_tokens_per_request,
         "timeouts": attrs.asdict(settings.timeouts),
         "retry": attrs.asdict(settings.retry),
-        "cooldown": attrs.asdict(settings.cooldown),
+        **safeguard_data(provider),
+        "price": price_data(provider.price),
+        "continues": provider.continues,
         "errors": {cls.__name__: attrs.asdict(blame) for cls, blame in provider.blames.items()},
         "capabilities": sorted(capability.value for capability in provider.capabilities),
         # The values of headers and options, and a proxy's address, may hold a secret.
@@ -174,7 +158,7 @@ def settings_tables(plan: Plan) -> list[Table]:
 def _shown(value: Any) -> str:
     if is_table(value):
         return ", ".join(
-            f"{key} {_shown(entry)}" for key, entry in value.items() if entry is not None
+            f"{key} {_shown(entry)}" for key, entry in value.items() if entry not in (None, {})
         )
     if is_sequence(value):
         return ", ".join(_shown(entry) for entry in value)

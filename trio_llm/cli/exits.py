@@ -45,8 +45,8 @@ async def _cancel_on_interrupt(
             return
 
 
-async def _interruptible(command: Command) -> ExitCode:
-    code = ExitCode.INTERRUPTED
+async def _interruptible(command: Command, interrupted: ExitCode) -> ExitCode:
+    code = interrupted
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_on_interrupt, nursery.cancel_scope)
@@ -76,26 +76,38 @@ def _code_of(failure: Exception, terminal: Terminal, *, debug: bool) -> ExitCode
     return ExitCode.FAILED
 
 
-def finish(command: Command, terminal: Terminal, *, debug: bool = False) -> None:
+def finish(
+    command: Command,
+    terminal: Terminal,
+    *,
+    debug: bool = False,
+    interrupted: ExitCode = ExitCode.INTERRUPTED,
+) -> None:
     """Run a command under Trio, say how it failed if it did, and leave.
+
+    Args:
+        command: What to run.
+        terminal: Where to say it.
+        debug: Whether the traceback of a failure is shown.
+        interrupted: With which code Ctrl-C ends it.
 
     Raises:
         typer.Exit: Always, with the exit code.
     """
     try:
-        code = trio.run(_interruptible, command)
+        code = trio.run(_interruptible, command, interrupted)
     except BrokenPipeError:
         # Whoever read our output has enough of it; `main` sees to the rest.
         raise typer.Exit(ExitCode.OK) from None
     except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
+        code = interrupted
     except Exception as failure:  # noqa: BLE001 - said in words; --debug shows the traceback
         code = _code_of(failure, terminal, debug=debug)
     except BaseExceptionGroup as several:
         # A second Ctrl-C reaches whichever task runs, so it may come out of a nursery.
         if several.subgroup(KeyboardInterrupt) is None:
             raise
-        code = ExitCode.INTERRUPTED
+        code = interrupted
     if code is ExitCode.INTERRUPTED:
         terminal.interrupted()
     raise typer.Exit(code)

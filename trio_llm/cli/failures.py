@@ -6,28 +6,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from trio_llm import errors
+from trio_llm.cli.remedies import remedy_for
 from trio_llm.cli.terminal import Terminal, printable
-
-_REMEDIES: dict[type[errors.ProviderError], str] = {
-    errors.AuthenticationError: (
-        "check the key; `trio-llm status` shows which variable a provider reads"
-    ),
-    errors.PermissionDeniedError: "the key may not do this; look at its rights at the provider",
-    errors.RateLimitError: "wait, or add a provider to fall back on",
-    errors.QuotaExceededError: "the allowance is used up; top it up, or ask another with --via",
-    errors.ModelNotFoundError: "name another model with --model",
-    errors.ContextLengthError: "shorten the prompt, or name a model that reads more with --model",
-    errors.ContentFilterError: "put the prompt in other words",
-    errors.InvalidRequestError: "change the option that the message names",
-    errors.OverloadedError: "try again in a while, or race several providers with --race",
-    errors.ServerError: "try again in a while, or race several providers with --race",
-    errors.ProviderTimeoutError: "raise the limit under `timeouts`, or race it with --race",
-    errors.ConnectionFailedError: "is the server up? `trio-llm status` shows its address",
-    errors.MalformedResponseError: "is base_url the address of an API of that kind?",
-    errors.StreamInterruptedError: "ask again; only a part of the answer arrived",
-    errors.ProviderCrashedError: "its code raised; `trio-llm --debug ...` shows where",
-    errors.ProviderUnavailableError: "it takes no calls now; wait, or ask another with --via",
-}
 
 _MOST_HINTS = 3
 
@@ -37,16 +17,6 @@ def _leaves(error: BaseException) -> Iterator[errors.ProviderError]:
         yield from error.errors
     elif isinstance(error, errors.ProviderError):
         yield error
-
-
-def remedy_for(error: errors.ProviderError) -> str | None:
-    """Give the remedy for an error's class, or for the nearest of its bases."""
-    if isinstance(error, errors.ProviderUnavailableError) and error.code == "unsuitable":
-        return "it never does that; ask a provider that does, with --via"
-    for cls in type(error).__mro__:
-        if cls in _REMEDIES:
-            return _REMEDIES[cls]
-    return None
 
 
 def is_usage(error: errors.LLMError) -> bool:

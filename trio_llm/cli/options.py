@@ -1,5 +1,6 @@
 """Options that several commands have, and the form of their help."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -7,6 +8,7 @@ import attrs
 import typer
 
 from trio_llm.cli.exits import EXIT_CODES
+from trio_llm.config.rules import quoted, suggestion
 
 ConfigPath: TypeAlias = Annotated[
     Path | None,
@@ -40,6 +42,13 @@ def debug_of(context: typer.Context) -> bool:
     """Whether ``--debug`` was given."""
     common = context.find_object(Common)
     return common is not None and common.debug
+
+
+def unknown_word(option: str, what: str, word: str, known: Collection[str]) -> str | None:
+    """Say that an option does not know a word, with the nearest that it knows."""
+    if word in known:
+        return None
+    return f"{option}: no {what} {quoted(word)}; {suggestion(word, known)}"
 
 
 def examples(*lines: str) -> str:

@@ -1,28 +1,42 @@
-"""``trio-llm status``: who is configured, and what each would need; nobody is asked."""
+"""``trio-llm status``: who is configured, and how each is asked; nobody is asked."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from trio_llm.cli.call_tree import apart, call_tree
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
+from trio_llm.cli.outline import key_state, plan_data
+from trio_llm.cli.safeguards import safeguards, stand_in_words
+from trio_llm.cli.strategies import in_words
 from trio_llm.cli.terminal import Terminal
 from trio_llm.config import Plan, ResolvedProvider, check, load_config
-from trio_llm.config.shapes import shown_variable
 
 EPILOG = examples(
     "trio-llm status",
-    "trio-llm status -c trio_llm.toml --json | jq '.providers[].model'",
+    "trio-llm status --tree",
+    "trio-llm status -c trio_llm.toml --json | jq '.balancers[].in_words'",
 )
 
 
-def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Show the providers and balancers of a configuration; nothing is asked."""
+def status(
+    context: typer.Context,
+    config: ConfigPath = None,
+    tree: Annotated[
+        bool,
+        typer.Option("--tree", help="Draw who asks whom: the default at the root, members below."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the providers and balancers of a configuration, their strategies and safeguards.
+
+    Nothing is asked.
+    """
     terminal = Terminal()
 
     async def command() -> ExitCode:
@@ -32,53 +46,28 @@ def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
         if as_json:
             terminal.document(plan_data(plan))
             return ExitCode.OK
-        terminal.table(provider_table(plan))
-        if plan.balancers:
-            terminal.table(balancer_table(plan))
-        terminal.table(Text.assemble("default: ", (plan.default, "bold")))
+        if tree:
+            terminal.table(call_tree(plan, plan.default))
+            for name in apart(plan):
+                terminal.table(call_tree(plan, name, remark="asked by its name alone"))
+        else:
+            _show_tables(plan, terminal)
+        stand_in = stand_in_words(plan.config.degradation)
+        if stand_in is not None:
+            terminal.table(Text(f"when nobody can answer: {stand_in}"))
         return ExitCode.OK
 
     finish(command, terminal, debug=debug_of(context))
 
 
-def key_state(provider: ResolvedProvider, environ: Mapping[str, str]) -> tuple[str | None, bool]:
-    """Give the variable that holds a provider's key, and whether it is set."""
-    variable = provider.key_variable
-    if variable is None:
-        return None, False
-    return shown_variable(variable), bool(environ.get(variable, "").strip())
-
-
-def plan_data(plan: Plan) -> dict[str, Any]:
-    """Give what a configuration came to, as plain values without any key."""
-    return {
-        "default": plan.default,
-        "simulated": plan.config.simulated,
-        "providers": [_provider_data(provider) for provider in plan.providers.values()],
-        "balancers": [
-            {
-                "name": balancer.name,
-                "kind": balancer.settings.kind,
-                "strategy": getattr(balancer.settings, "strategy", None),
-                "members": list(balancer.members),
-            }
-            for balancer in plan.balancers.values()
-        ],
-    }
-
-
-def _provider_data(provider: ResolvedProvider) -> dict[str, Any]:
-    variable, present = key_state(provider, os.environ)
-    return {
-        "name": provider.name,
-        "kind": provider.kind.name,
-        "enabled": provider.settings.enabled,
-        "model": provider.model,
-        "url": provider.base_url,
-        "key_variable": variable,
-        "key_set": present,
-        "max_concurrency": provider.settings.max_concurrency,
-    }
+def _show_tables(plan: Plan, terminal: Terminal) -> None:
+    terminal.table(provider_table(plan))
+    guarded = safeguard_table(plan)
+    if guarded.row_count:
+        terminal.table(guarded)
+    if plan.balancers:
+        terminal.table(balancer_table(plan))
+    terminal.table(Text.assemble("default: ", (plan.default, "bold")))
 
 
 def _key_cell(provider: ResolvedProvider) -> Text:
@@ -114,6 +103,18 @@ def provider_table(plan: Plan) -> Table:
     return table
 
 
+def safeguard_table(plan: Plan) -> Table:
+    """Give one row for each provider of which there is more to say than is usual."""
+    table = Table(title="Limits and safeguards", title_justify="left")
+    table.add_column("name", overflow="fold")
+    table.add_column("what is set", overflow="fold")
+    for provider in plan.providers.values():
+        words = safeguards(provider.settings)
+        if words:
+            table.add_row(Text(provider.name, "bold"), Text("\n".join(words)))
+    return table
+
+
 def balancer_table(plan: Plan) -> Table:
     """Give one row for each balancer."""
     table = Table(title="Balancers", title_justify="left")
@@ -123,7 +124,7 @@ def balancer_table(plan: Plan) -> Table:
         table.add_row(
             Text(balancer.name, "bold"),
             balancer.settings.kind,
-            getattr(balancer.settings, "strategy", "in order"),
-            ", ".join(balancer.members),
+            Text("\n".join(in_words(balancer))),
+            Text(", ".join(balancer.members)),
         )
     return table

@@ -71,6 +71,11 @@ class Terminal:
         """Whether a person looks at standard output."""
         return _is_tty(sys.stdout) and not self.out.is_dumb_terminal
 
+    @property
+    def read_by_a_person(self) -> bool:
+        """Whether standard output is a terminal, be it a dumb one."""
+        return _is_tty(sys.stdout)
+
     def answer(self, piece: str) -> None:
         """Write a piece of an answer at once; to a terminal without control characters."""
         if not piece:
@@ -88,6 +93,16 @@ class Terminal:
         """Write one JSON object to standard output."""
         sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
+    def json_line(self, value: Any) -> None:
+        """Write one JSON object to a line of standard output, at once."""
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def line(self, text: Text) -> None:
+        """Write one line to standard output, whole and at once."""
+        self.out.print(text, soft_wrap=True)
+        sys.stdout.flush()
+
     def table(self, renderable: RenderableType) -> None:
         """Show something on standard output."""
         self.out.print(renderable)
@@ -97,6 +112,16 @@ class Terminal:
         self.end_answer()
         # At a terminal lines break between words; in a log each remark stays one line.
         self.err.print(renderable, soft_wrap=not _is_tty(sys.stderr))
+
+    def mark(self, text: str) -> None:
+        """Say something amid an answer, which goes on.
+
+        At a terminal that has both streams it stands in the answer's own line; elsewhere
+        it is a line on standard error, and standard output has the answer alone.
+        """
+        inline = _is_tty(sys.stdout) and _is_tty(sys.stderr)
+        before, end = (" ", "") if inline else ("", "\n")
+        self.err.print(Text(before + printable(text), "dim"), end=end, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something that is no failure."""

@@ -142,7 +142,8 @@ class Hedge(_Balancer):
         window: How many seconds count as recent.
         max_extra_calls: The most that hedging may add, as a share of the calls.
         max_extra_cost: The most that it may add, as a share of the spend, where prices
-            are known.
+            are known; ``inf`` means no limit. A member that costs something is never
+            asked beside one that costs nothing unless there is none.
     """
 
     kind: ClassVar[str] = "hedge"
@@ -158,9 +159,7 @@ class Hedge(_Balancer):
     max_extra_calls: float = attrs.field(
         default=0.1, kw_only=True, metadata=rules.number(maximum=1.0)
     )
-    max_extra_cost: float = attrs.field(
-        default=0.1, kw_only=True, metadata=rules.number(maximum=1.0)
-    )
+    max_extra_cost: float = attrs.field(default=0.1, kw_only=True, metadata=rules.number())
 
 
 @attrs.frozen

@@ -5,30 +5,42 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Unpack
 
-from trio_llm.chat import Operation, OperationResult, Reply
+from trio_llm.chat import Operation, OperationResult, Reply, Request
 from trio_llm.operations.record import checked
 from trio_llm.prompt import CallOptions, Prompt, to_request
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import ProviderStatus
+from trio_llm.providers.visit import Answer, Call
 from trio_llm.streaming import ReplyStream
 from trio_llm.switchboard import Switchboard
 
 
 class Asking:
-    """A node of the tree, asked once at a time: what all else is built on."""
+    """A node of the tree, asked once at a time: what all else is built on.
 
-    def __init__(self, node: Node, switchboard: Switchboard) -> None:
-        self._node = node
+    It knows the node by its name alone, and looks it up for each call, since a reload
+    may put another one in its place.
+
+    Args:
+        switchboard: What opens and ends calls.
+        name: Who is asked; ``None`` means whoever is the default.
+    """
+
+    def __init__(self, switchboard: Switchboard, name: str | None) -> None:
         self._switchboard = switchboard
+        self._name = name
+
+    def _look_up(self) -> Node:
+        return self._switchboard.endpoint(self._name)
 
     @property
     def name(self) -> str:
         """The provider's or balancer's name."""
-        return self._node.name
+        return self._switchboard.default if self._name is None else self._name
 
     def status_of(self) -> ProviderStatus:
         """Give a snapshot of this one."""
-        return self._node.status()
+        return self._look_up().status()
 
     async def generate(self, prompt: Prompt, **options: Unpack[CallOptions]) -> Reply:
         """Ask, and wait for the whole answer.
@@ -45,8 +57,9 @@ class Asking:
             ProviderError: The one provider asked failed.
             AllProvidersFailed: Every member of a balancer failed.
             InvalidRequestError: The prompt or an argument cannot be used.
+            ConfigError: Nobody bears its name any more, or `prefer` names nobody.
         """
-        board, node = self._switchboard, self._node
+        board, node = self._switchboard, self._look_up()
         ask = board.open_call(node, to_request(prompt, options), streaming=False)
         answer = await board.outcome(node, ask)
         return board.replied(ask.payload.call, node, answer)
@@ -62,7 +75,7 @@ class Asking:
             InvalidRequestError: There is no text, or an empty one; or it is about a
                 model of one server, and this is a balancer.
         """
-        board, node = self._switchboard, self._node
+        board, node = self._switchboard, self._look_up()
         operation = checked(node, operation)
         ask = board.open_call(node, operation, streaming=False)
         answer = await board.outcome(node, ask)
@@ -85,16 +98,30 @@ class Asking:
             InvalidRequestError: The prompt or an argument cannot be used.
             StreamInterruptedError: The stream broke; it carries the partial text.
         """
-        board, node = self._switchboard, self._node
-        async with board.streamed(node, to_request(prompt, options)) as (ask, answer):
+        board, node = self._switchboard, self._look_up()
+        request = to_request(prompt, options)
+        async with board.streamed(node, request) as (ask, answer):
             call = ask.payload.call
             yield ReplyStream(
-                ask, answer, partial(board.replied, call, node), partial(board.finished, call, node)
+                ask,
+                answer,
+                partial(self._replied, request, call, node),
+                partial(board.finished, call, node),
             )
+
+    def _replied(
+        self,
+        request: Request,  # noqa: ARG002 - for those who remember answers
+        call: Call,
+        node: Node,
+        answer: Answer,
+    ) -> Reply:
+        """Record that a stream has finished; give the reply."""
+        return self._switchboard.replied(call, node, answer)
 
     def _leaves(self) -> tuple[Node, ...]:
         """Give every provider under this node, each once."""
-        return unique(self._node.providers())
+        return unique(self._look_up().providers())
 
 
 def unique(nodes: Iterable[Node]) -> tuple[Node, ...]:

@@ -47,7 +47,7 @@ class Operating(Asking):
             InvalidRequestError: The texts or an option cannot be used.
         """
         request = to_embed_request(texts, options)
-        return await operations.embed(self._switchboard, self._node, request)
+        return await operations.embed(self._switchboard, self._look_up(), request)
 
     async def moderate(
         self, texts: str | Iterable[str], **options: Unpack[OperationOptions]
@@ -66,7 +66,7 @@ class Operating(Asking):
             InvalidRequestError: The texts or an option cannot be used.
         """
         request = to_moderate_request(texts, options)
-        return await operations.moderate(self._switchboard, self._node, request)
+        return await operations.moderate(self._switchboard, self._look_up(), request)
 
     async def count_tokens(self, prompt: Prompt, **options: Unpack[CallOptions]) -> TokenCount:
         """Count the input tokens of a prompt without sending it to a model.
@@ -84,7 +84,7 @@ class Operating(Asking):
             InvalidRequestError: The prompt or an argument cannot be used.
         """
         request = to_request(prompt, options)
-        return await operations.count_tokens(self._switchboard, self._node, request)
+        return await operations.count_tokens(self._switchboard, self._look_up(), request)
 
     async def models(self, provider: str | None = None) -> ModelCatalogue:
         """List models, with capabilities, context window and price as far as known.
@@ -114,7 +114,7 @@ class Operating(Asking):
             ProviderError: The provider failed, or has no such model.
             InvalidRequestError: This is a balancer.
         """
-        return await operations.show_model(self._switchboard, self._node, model)
+        return await operations.show_model(self._switchboard, self._look_up(), model)
 
     async def delete_model(self, model: str) -> None:
         """Have a local server delete a model.
@@ -123,7 +123,7 @@ class Operating(Asking):
             ProviderError: The provider failed, has no such model, or manages none.
             InvalidRequestError: This is a balancer.
         """
-        await operations.delete_model(self._switchboard, self._node, model)
+        await operations.delete_model(self._switchboard, self._look_up(), model)
 
     @asynccontextmanager
     async def pull_model(self, model: str) -> AsyncGenerator[PullStream, None]:
@@ -137,7 +137,7 @@ class Operating(Asking):
                 also while it is iterated.
             InvalidRequestError: This is a balancer.
         """
-        board, node = self._switchboard, self._node
+        board, node = self._switchboard, self._look_up()
         operation = operations.managing(node, PullModel, model)
         async with board.streamed(node, operation) as (ask, answer):
             call = ask.payload.call

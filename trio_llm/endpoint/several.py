@@ -64,7 +64,8 @@ class AskingSeveralTimes(Asking):
         read as places become free. One that cannot be used is that index's
         `InvalidRequestError`; an exception of the iterable itself is raised by the
         iteration, after the outcomes of what was read before it. Leaving the block
-        cancels what is left, and waits until nothing of it runs.
+        cancels what is left, and waits until nothing of it runs. After a reload, what
+        is read is asked by the new plan.
 
         Args:
             prompts: Prompts as in `generate`, in any iterable or async iterable.
@@ -78,7 +79,12 @@ class AskingSeveralTimes(Asking):
             ConfigError: `prefer` names nobody.
         """
         async with operations.batch(
-            self._switchboard, self._node, prompts, limit=limit, ordered=ordered, options=options
+            self._switchboard,
+            self._look_up,
+            prompts,
+            limit=limit,
+            ordered=ordered,
+            options=options,
         ) as results:
             yield results
 

@@ -3,10 +3,16 @@
 from trio_llm.operations.batch import BatchResults as BatchResults
 from trio_llm.operations.batch import Prompts as Prompts
 from trio_llm.operations.batch import batch as batch
+from trio_llm.operations.choosing import best_provider as best_provider
+from trio_llm.operations.choosing import cheapest as cheapest
+from trio_llm.operations.choosing import to_capability as to_capability
 from trio_llm.operations.compare import compare as compare
 from trio_llm.operations.compare import named as named
 from trio_llm.operations.count import count_tokens as count_tokens
 from trio_llm.operations.embed import embed as embed
+from trio_llm.operations.health import Health as Health
+from trio_llm.operations.health import check as check
+from trio_llm.operations.health import monitor as monitor
 from trio_llm.operations.models import ModelCatalogue as ModelCatalogue
 from trio_llm.operations.models import behind as behind
 from trio_llm.operations.models import delete_model as delete_model

@@ -4,13 +4,13 @@ A backend knows how to turn a request into a completion. Everything around it
 (places, cooldown, retries, records, cancellation) is the actor's.
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 import attrs
 
-from trio_llm.chat import AnyEvent, AnyRequest, AnyResult, Operation, Request
+from trio_llm.chat import AnyEvent, AnyRequest, AnyResult, Operation, RateWindow, Request
 
 
 class Sink(Protocol):
@@ -34,6 +34,7 @@ class Work:
             anything random.
         sink: Where stream events go; ``None`` for a plain exchange.
         fresh: Whether to use a new connection, since a kept one was found dead.
+        observe: Is told what the server says of its rate limits, if anybody asks.
     """
 
     request: AnyRequest
@@ -43,6 +44,7 @@ class Work:
     number: int
     sink: Sink | None
     fresh: bool = False
+    observe: Callable[[Sequence[RateWindow]], None] | None = None
 
     @property
     def conversation(self) -> Request:

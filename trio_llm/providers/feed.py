@@ -9,6 +9,7 @@ spliced onto the first: the consumer takes from the one that it has, and gets wh
 both hold, in order.
 """
 
+import sys
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -93,6 +94,15 @@ class Feed:
                 waiting.set()
         self._taker = self._giver = None
 
+    def hold(self) -> None:
+        """Take in everything, however much: it is given to a consumer only as a whole."""
+        self.room = sys.maxsize
+        if self._giver is not None:
+            self._giver.set()
+            self._giver = None
+        if self._successor is not None:
+            self._successor.hold()
+
     def reopen(self) -> None:
         """Take the end back, before any consumer has seen it: somebody may go on."""
         if self._successor is None:
@@ -117,6 +127,8 @@ class Feed:
             self._buffer.append(event)
         self._successor = successor
         self._repeated = repeated
+        if self.room == sys.maxsize:
+            successor.hold()
         self.close()
 
     def _without_repeated(self, events: list[FedEvent]) -> list[FedEvent]:

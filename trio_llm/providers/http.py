@@ -36,6 +36,7 @@ from trio_llm.transport import (
     transport_for,
 )
 from trio_llm.wire import DIALECTS, PLAIN, Outgoing, ProgressDecoder, Quirks, StreamDecoder
+from trio_llm.wire.rate_limits import read_rate_limits
 
 # Servers without keys are given words such as "none", which an error may well use.
 _LEAST_SECRET = 8
@@ -225,6 +226,8 @@ class HttpBackend:
             method=outgoing.method,
             fresh=work.fresh,
         ) as response:
+            if work.observe is not None and response.mentions(b"ratelimit"):
+                work.observe(read_rate_limits(response.headers, self._wall_clock()))
             if not 200 <= response.status < 300:
                 raise await self._refused(response)
             request = work.request

@@ -28,6 +28,9 @@ UNPRICED: Final = frozenset(
 )
 """Kinds of which no source of prices can know anything."""
 
+FREE: Final = frozenset({"simulated", "ollama", "lmstudio", "llamacpp", "vllm"})
+"""Kinds that ask for no money: what they run on is the user's own."""
+
 _PART: Final = re.compile(r"\{([a-z]+)\}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -1,16 +1,21 @@
-"""Occupancy: leases on a provider, and the line of those who wait for one.
+"""Leases: a place at a provider, or in the line for one, with all that goes with it.
 
-A lease is taken in the same synchronous step that selects the provider, and
-given back synchronously, so that neither double booking nor a leak can come
-between two tasks.
+A lease is taken in the same synchronous step that selects the provider, and given
+back synchronously, so that neither double booking nor a leak can come between two
+tasks. What else a request has to be given to begin rides in it: the breaker's permit,
+and what was booked on the rate limits.
 """
 
-from collections import OrderedDict
+import math
+from typing import Final, Protocol
 
 import attrs
 import trio
 
+from trio_llm.chat import AnyRequest
 from trio_llm.errors import ProviderUnavailableError
+from trio_llm.policy import Permit
+from trio_llm.policy.rate_limit import Reservation
 
 
 @attrs.frozen
@@ -36,112 +41,113 @@ class Refusal:
 
 ATTEMPTS_SPENT = Refusal("attempts_spent", "the call has made all its attempts")
 
+WORTH_WAITING: Final = frozenset({"busy", "probing", "rate_limited"})
+"""The codes of refusals after which a place in the line may help."""
+
+
+class Keeper(Protocol):
+    """Who gives leases, and takes them back."""
+
+    async def turn(self, lease: "Lease", deadline: float, /) -> None:
+        """Wait until a lease that is queued is granted or refused."""
+        ...
+
+    def ask_again(self, lease: "Lease", /) -> None:
+        """Let a lease whose place is held begin another attempt, now or in its turn."""
+        ...
+
+    def take_back(self, lease: "Lease", /) -> None:
+        """End a lease, whatever it still holds."""
+        ...
+
 
 @attrs.define(eq=False)
 class Lease:
     """A place at a provider, or a place in the line for one.
 
     Attributes:
-        held: Whether the place is ours.
+        request: What it is for.
+        tokens: What one attempt at that is estimated to use.
+        held: Whether a place is ours.
+        permit: What the breaker gave for the next attempt; ``None`` once that is over.
+        booking: What the rate limits were told of it; ``None`` likewise, and where
+            nothing is limited.
+        cut: Whether an attempt was cancelled, so that the server may go on with it.
+        queued: Whether it waits for its turn.
+        wakes_at: When it will look by itself whether its turn has come, on Trio's clock.
     """
 
-    _occupancy: "Occupancy"
+    _keeper: Keeper
+    request: AnyRequest
+    tokens: float
     held: bool = False
+    permit: Permit | None = None
+    booking: Reservation | None = None
+    cut: bool = attrs.field(default=False, init=False)
+    queued: bool = attrs.field(default=False, init=False)
+    wakes_at: float = attrs.field(default=math.inf, init=False)
     _refusal: Refusal | None = attrs.field(default=None, init=False)
     _released: bool = attrs.field(default=False, init=False)
     _changed: trio.Event | None = attrs.field(default=None, init=False)
 
     @property
     def waiting(self) -> bool:
-        """Whether it stands in line."""
-        return not (self.held or self._released or self._refusal is not None)
+        """Whether it stands in line for a place."""
+        return self.queued and not self.held
 
-    async def granted(self) -> Refusal | None:
-        """Wait for the place, first come first served; a refusal if it will not come."""
-        if not self.held and self._refusal is None:
-            self._changed = trio.Event()
-            await self._changed.wait()
+    @property
+    def over(self) -> bool:
+        """Whether nothing but a place is left of it, and that free at once."""
+        return self.held and self.permit is None and self.booking is None and not self.cut
+
+    async def granted(self, deadline: float = math.inf) -> Refusal | None:
+        """Wait for the place, first come first served; a refusal if it will not come.
+
+        Args:
+            deadline: The caller's, on Trio's clock. A wait that the rate limits would
+                draw out beyond it is not begun.
+        """
+        if self.queued:
+            await self._keeper.turn(self, deadline)
         return self._refusal
 
-    def release(self) -> None:
-        """Give the place back, or leave the line."""
-        if self._released:
-            return
-        self._released = True
-        if self.held:
-            self.held = False
-            self._occupancy.give_back()
-        else:
-            self._occupancy.leave(self)
+    async def again(self, deadline: float = math.inf) -> Refusal | None:
+        """Wait until another attempt may begin in the place that is held."""
+        self._keeper.ask_again(self)
+        return await self.granted(deadline)
 
-    def grant(self) -> None:
-        """Make the place ours; for `Occupancy` alone."""
+    def release(self) -> None:
+        """Give everything back, or leave the line."""
+        if not self._released:
+            self._released = True
+            self._keeper.take_back(self)
+
+    # For the keeper alone.
+
+    def grant(self, permit: Permit | None, booking: Reservation | None) -> None:
+        """Let it begin."""
         self.held = True
-        if self._changed is not None:
-            self._changed.set()
+        self.queued = False
+        self.permit = permit
+        self.booking = booking
+        self.nudge()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say that the place will not come; for `Occupancy` alone."""
+        """Say that its turn will not come."""
+        self.queued = False
         self._refusal = refusal
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Have whoever waits with it look again."""
         if self._changed is not None:
             self._changed.set()
 
-
-@attrs.define(eq=False)
-class Occupancy:
-    """How many places a provider has, and who holds them.
-
-    Args:
-        limit: Places, at least 1.
-        line_limit: How many may wait in line.
-
-    Attributes:
-        taken: Places held.
-    """
-
-    limit: int
-    line_limit: int
-    taken: int = attrs.field(default=0, init=False)
-    _line: OrderedDict[Lease, None] = attrs.field(factory=OrderedDict[Lease, None], init=False)
-
-    @property
-    def waiting(self) -> int:
-        """How many wait in line."""
-        return len(self._line)
-
-    @property
-    def free(self) -> bool:
-        """Whether a place can be had without overtaking anybody."""
-        return self.taken < self.limit and not self._line
-
-    @property
-    def line_full(self) -> bool:
-        """Whether nobody more may wait."""
-        return len(self._line) >= self.line_limit
-
-    def take(self) -> Lease:
-        """Take a place; the caller has seen that one is free."""
-        self.taken += 1
-        return Lease(self, held=True)
-
-    def stand_in_line(self) -> Lease:
-        """Wait for a place; the caller has seen that the line is not full."""
-        lease = Lease(self)
-        self._line[lease] = None
-        return lease
-
-    def give_back(self) -> None:
-        """Pass a place to the first in line, or free it."""
-        self.taken -= 1
-        while self._line and self.taken < self.limit:
-            self.taken += 1
-            self._line.popitem(last=False)[0].grant()
-
-    def leave(self, lease: Lease) -> None:
-        """Take a lease out of the line, if it is still there."""
-        self._line.pop(lease, None)
-
-    def refuse_all(self, refusal: Refusal) -> None:
-        """Send everybody in line away."""
-        while self._line:
-            self._line.popitem(last=False)[0].refuse(refusal)
+    async def changed(self) -> None:
+        """Wait until it is granted, refused or nudged, or for `wakes_at`."""
+        self._changed = trio.Event()
+        if self.wakes_at == math.inf:
+            await self._changed.wait()
+            return
+        with trio.move_on_at(self.wakes_at):
+            await self._changed.wait()

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from trio_llm.chat import (
+    OPERATIONS,
     AnyRequest,
     Capability,
     EmbedRequest,
@@ -13,8 +14,10 @@ from trio_llm.chat import (
     Request,
     model_family,
 )
-from trio_llm.errors import InvalidRequestError
+from trio_llm.errors import InvalidRequestError, ProviderError
+from trio_llm.policy.retry import RetryRule
 from trio_llm.providers.lease import Refusal
+from trio_llm.providers.pricing import input_tokens
 
 
 @attrs.frozen
@@ -41,6 +44,20 @@ class BatchLimits:
 UNDOCUMENTED: Final = BatchLimits(32)
 """What is sent at once to a provider of which nothing is known."""
 
+MARGIN: Final = 1.1
+"""By how much an estimate may exceed a context window; so much may it be wrong."""
+
+_ANYTHING: Final = frozenset(
+    {
+        Capability.CHAT,
+        Capability.TOOLS,
+        Capability.VISION,
+        Capability.AUDIO_INPUT,
+        Capability.FILE_INPUT,
+    }
+)
+"""All that a request can need, see `Request.needs`."""
+
 
 @attrs.frozen(kw_only=True)
 class ProviderLimits:
@@ -49,22 +66,24 @@ class ProviderLimits:
     Attributes:
         model: The model used when the request names none.
         models: The models it declares to serve; empty means it does not say.
-        capabilities: What it can do; ``None`` means anything.
+        capabilities: What it can do.
         operations: What it does besides answering requests.
         operation_models: The models for those that are not done by `model`.
         batches: How many texts an operation takes in one request.
         continues: Whether it goes on with an answer that ends the conversation.
         max_tokens: Upper limit on output tokens of any request.
         stop: How many stop strings it takes; ``None`` means any number.
-        retries: Further attempts after a failure that may pass.
-        base_delay: Upper bound of the first pause between attempts.
-        max_delay: Upper bound of every such pause. A wait that the provider asks for
-            is kept to the letter, up to `LONGEST_RETRY_AFTER` or this, if it is longer.
+        context_window: Tokens that its model reads and writes at most; ``None`` where
+            that is not known.
+        retry: How often it is asked again after a failure that may pass. A wait that the
+            provider asks for is kept to the letter, up to `LONGEST_RETRY_AFTER` or the
+            longest pause, if that is longer.
+        retries: Where that differs, by the class of the error.
     """
 
     model: str | None = None
     models: frozenset[str] = frozenset()
-    capabilities: frozenset[Capability] | None = None
+    capabilities: frozenset[Capability] = _ANYTHING
     operations: frozenset[type[Operation]] = frozenset()
     operation_models: Mapping[type[Operation], str] = attrs.field(
         factory=dict[type[Operation], str]
@@ -75,9 +94,11 @@ class ProviderLimits:
     continues: bool = False
     max_tokens: int | None = None
     stop: int | None = None
-    retries: int = 0
-    base_delay: float = 0.5
-    max_delay: float = 8.0
+    context_window: int | None = None
+    retry: RetryRule = attrs.field(factory=RetryRule)
+    retries: Mapping[type[ProviderError], RetryRule] = attrs.field(
+        factory=dict[type[ProviderError], RetryRule]
+    )
 
     def serves(self, model: str) -> bool | None:
         """Whether it serves a model; ``None`` when it does not declare its models."""
@@ -87,11 +108,18 @@ class ProviderLimits:
             return True
         return False if self.models else None
 
+    def offers(self, capability: Capability) -> bool:
+        """Whether it has a capability; one that an operation is for, if it does that."""
+        if capability not in self.capabilities:
+            return False
+        meant = [kind for kind in OPERATIONS if capability in kind.needs]
+        return not meant or any(kind in self.operations for kind in meant)
+
     def unsuitable(self, request: AnyRequest) -> Refusal | None:
         """Say why it cannot serve a request at all, if it cannot."""
         if not isinstance(request, Request):
             return self._unable(request)
-        if self.capabilities is not None:
+        if not self.capabilities >= _ANYTHING:
             missing = sorted(need.value for need in request.needs - self.capabilities)
             if missing:
                 return Refusal("unsuitable", f"it does not offer {', '.join(missing)}")
@@ -99,7 +127,23 @@ class ProviderLimits:
             return Refusal("unsuitable", "it cannot go on with an answer that has begun")
         if self.stop is not None and len(request.stop) > self.stop:
             return Refusal("unsuitable", f"it takes at most {self.stop} stop strings")
-        return None
+        return None if self.context_window is None else self._too_long(request)
+
+    def _too_long(self, request: Request) -> Refusal | None:
+        """Say that a request does not fit into the context window, by estimate."""
+        window = self.context_window or 0
+        output = request.max_tokens or 0
+        if self.max_tokens is not None:
+            output = min(output, self.max_tokens)
+        needed = round(input_tokens(request)) + output
+        if needed <= window * MARGIN:
+            return None
+        answer = f", {output} of them for the answer," if output else ""
+        return Refusal(
+            "context_length",
+            f"the request needs about {needed} tokens{answer} by estimate, and its context "
+            f"window has {window}",
+        )
 
     def _unable(self, operation: Operation) -> Refusal | None:
         if type(operation) not in self.operations:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from trio_llm.actors import Releasable
-from trio_llm.chat import AnyRequest, EmbedRequest, Operation
+from trio_llm.chat import AnyRequest, Capability, EmbedRequest, Operation, Price
 from trio_llm.policy.preference import Standing
 from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.lease import Refusal
@@ -42,6 +42,10 @@ class Node(Protocol):
         """Estimate what a request costs there, in US dollars; ``None`` if that is not known."""
         ...
 
+    def price(self, model: str | None, /) -> Price | None:
+        """Give what a model costs, its own if none is named; ``None`` if that is not known."""
+        ...
+
     def standing(self, request: AnyRequest, /) -> Standing:
         """Give what a choice among members goes by."""
         ...
@@ -52,6 +56,10 @@ class Node(Protocol):
 
     def serves(self, model: str, /) -> bool | None:
         """Whether it serves a model; ``None`` when it does not declare its models."""
+        ...
+
+    def offers(self, capability: Capability, /) -> bool:
+        """Whether it has a capability, as far as its configuration and its kind say."""
         ...
 
     def embedding_family(self, request: EmbedRequest, /) -> str | None:

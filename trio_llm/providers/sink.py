@@ -61,6 +61,11 @@ class StreamSink:
         """When that was, on Trio's clock; infinite if it was not yet."""
         return self.answer.first_token
 
+    @property
+    def written(self) -> int:
+        """How many letters of text have come."""
+        return sum(map(len, self._text))
+
     async def put(self, deltas: Sequence[AnyEvent]) -> None:
         """Take events; wait while the consumer is the slow side."""
         text = self._text

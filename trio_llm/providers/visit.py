@@ -106,12 +106,16 @@ class Call:
         self.attempts_left -= 1
         return True
 
-    def discard(self, path: tuple[str, ...], reason: str) -> None:
-        """Note that what succeeded under this path was not taken."""
-        for index, (rank, attempt) in enumerate(self._attempts):
-            if attempt.path[: len(path)] == path and attempt.outcome is AttemptOutcome.SUCCEEDED:
+    def discard(self, path: tuple[str, ...], reason: str, rank: tuple[int, ...] = ()) -> None:
+        """Note that what succeeded under this path, and this rank, was not taken."""
+        for index, (place, attempt) in enumerate(self._attempts):
+            if (
+                attempt.path[: len(path)] == path
+                and place[: len(rank)] == rank
+                and attempt.outcome is AttemptOutcome.SUCCEEDED
+            ):
                 self._attempts[index] = (
-                    rank,
+                    place,
                     attrs.evolve(attempt, outcome=AttemptOutcome.DISCARDED, reason=reason),
                 )
 
@@ -159,6 +163,10 @@ class Visit:
         if self.booked:
             self.booked = False
             self.call.attempts_left += 1
+
+    def discard(self, reason: str) -> None:
+        """Note that its success was not taken; other visits of the same path stand."""
+        self.call.discard(self.path, reason, self.rank)
 
     def attempted(
         self,

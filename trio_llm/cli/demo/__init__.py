@@ -1,4 +1,4 @@
-"""``trio-llm demo``: a race, an outage, a load balance and a broken stream, to be looked at.
+"""``trio-llm demo``: strategies and safeguards at work, to be looked at.
 
 The servers run on this machine, but they are servers: they speak the real wire
 formats over real sockets. Every figure shown was measured.

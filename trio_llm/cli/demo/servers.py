@@ -9,7 +9,7 @@ import trio
 from rich.text import Text
 
 from trio_llm.cli.attempts import seconds
-from trio_llm.config import CooldownSettings, Provider
+from trio_llm.config import CooldownSettings, PriceSettings, Provider
 from trio_llm.testing.upstream import Served, ServedOutcome, Upstream, open_upstream
 
 _KINDS = {
@@ -48,6 +48,7 @@ class Servers:
             api_key="opens-nothing" if kind == "anthropic" else None,
             cooldown=CooldownSettings(initial=rest, after_failures=failures),
             max_concurrency=64,
+            price=PriceSettings(),  # they cost nothing, and no list of prices need be read
         )
 
     def providers(self) -> dict[str, Provider]:

@@ -68,7 +68,7 @@ class Timeline:
         table.add_column(overflow="fold")
         for bar in sorted(self._bars.values(), key=lambda bar: self.names.index(bar.name)):
             table.add_row(bar.name, self._drawn(bar, now, span), _remark(bar, now))
-        table.add_row("", Text(_axis(span, self.width), "dim"), "")
+        table.add_row("", Text(axis(span, self.width), "dim"), "")
         return table
 
     def _drawn(self, bar: Bar, now: float, span: float) -> Text:
@@ -86,7 +86,8 @@ class Timeline:
         return Text(" " * begin + "─" * (first - begin) + "█" * max(1, end - first), style)
 
 
-def _axis(span: float, width: int) -> str:
+def axis(span: float, width: int) -> str:
+    """Give the line below a picture: from 0 to so many seconds."""
     label = seconds(span)
     return "0" + "·" * (width - 1 - len(label)) + label
 
