@@ -40,6 +40,19 @@ def test_settling_releases_the_lease_once() -> None:
     assert ask.cancel_reason is None
 
 
+def test_a_follower_is_told_once_that_it_has_settled() -> None:
+    """It is called in that very step, when the lease is free again."""
+    token = Token()
+    ask: Ask = Envelope("hello", token)
+    told: list[tuple[bool, int]] = []
+    ask.follower = lambda: told.append((ask.settled, token.released))
+    ask.decide("one", 1.0)
+    assert told == []
+    ask.settle()
+    ask.settle()
+    assert told == [(True, 1)]
+
+
 def test_one_in_the_mailbox_becomes_a_tombstone() -> None:
     """An envelope that no actor has accepted settles in the moment it is cancelled."""
     token = Token()

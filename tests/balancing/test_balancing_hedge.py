@@ -1,5 +1,8 @@
 """A hedge asks the next member when the answer is late, within its budget."""
 
+import math
+from typing import Any
+
 import pytest
 import trio
 
@@ -27,6 +30,8 @@ from trio_llm import (
     Switched,
     TextDelta,
 )
+from trio_llm.assembly import strategies
+from trio_llm.balancing import HedgeStrategy
 from trio_llm.providers.backend import Work
 from trio_llm.testing import Answers, Cuts, Entry, Fails, RateLimits, Stalls, Step, World, run
 
@@ -399,15 +404,54 @@ def test_losers_do_not_pull_the_percentile_down() -> None:
 
     async def scenario(world: World) -> None:
         cast = Cast()
-        steps = [Answers(after=0.1 * (1 + turn % 10)) for turn in range(2000)]
+        steps = [Answers(after=0.1 * (1 + turn % 10)) for turn in range(600)]
         members = [cast.provider("a", steps), cast.provider("b", Answers(after=0.01))]
         tree = Hedge(members, percentile=0.5, max_extra_calls=1.0, minimum_samples=20, window=1e6)
         async with world.open(Config(default=tree)) as llm:
-            replies = await _many(llm, 2000)
+            replies = await _many(llm, 600)
         delays = [reply.metadata["hedge_delay_ms"] for reply in replies[100:]]
         assert 450 < min(delays) <= max(delays) < 610
         hedged = sum(reply.metadata["hedged"] for reply in replies) / len(replies)
         assert 0.4 < hedged < 0.6
+
+    run(scenario)
+
+
+def test_what_a_hedge_takes_says_nothing_of_the_member_alone() -> None:
+    """Only its wins would be known, and those are the fast ones."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        members = [
+            cast.provider("a", [*[Answers(after=2.0)] * 60, Answers(after=4.0)]),
+            cast.provider("b", [Answers(after=0.1), Answers(after=9.0)] * 100),
+        ]
+        tree = Hedge(members, percentile=0.5, minimum_samples=5, max_extra_calls=1.0)
+        async with world.open(Config(default=tree)) as llm:
+            replies = await _many(llm, 60)
+            assert not any(reply.metadata["hedged"] for reply in replies)
+            replies = await _many(llm, 60)
+            assert sum(reply.provider == "b" for reply in replies) > 20
+            assert (await llm.generate("hi", prefer="b")).metadata["hedge_delay_ms"] is None
+
+    run(scenario)
+
+
+def test_callers_that_give_up_early_do_not_pull_the_percentile_down() -> None:
+    """What was cancelled before the percentile may have taken anything, and is left out."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        members = [cast.provider("a", Answers(after=1.0)), cast.provider("b", Answers())]
+        tree = Hedge(members, minimum_samples=20, window=1e6)
+        async with world.open(Config(default=tree)) as llm:
+            await _many(llm, 20)
+            for _ in range(100):
+                with trio.move_on_after(0.01):
+                    await llm.generate("hi")
+            (reply,) = await _many(llm, 1)
+            assert reply.provider == "a"
+            assert reply.metadata["hedge_delay_ms"] > 1000
 
     run(scenario)
 
@@ -560,6 +604,31 @@ def test_a_busy_member_is_asked_when_all_others_have_failed() -> None:
     run(scenario)
 
 
+def test_an_error_in_line_that_nobody_could_mend_ends_the_call() -> None:
+    """One that was waited for refuses the request itself, and that is the error."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        steps: list[Step] = [Answers(after=1.0), Fails(InvalidRequestError)]
+        members = [
+            cast.provider("a", steps, max_concurrency=1),
+            cast.provider("b", Fails()),
+        ]
+        async with (
+            world.open(Config(default=Hedge(members, delay=5.0))) as llm,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(llm.provider("a").generate, "hi")
+            await trio.sleep(0.5)
+            with pytest.raises(InvalidRequestError) as caught:
+                await llm.generate("hi")
+        cause = caught.value.__cause__
+        assert isinstance(cause, AllProvidersFailed)
+        assert [error.provider for error in cause.errors] == ["b"]
+
+    run(scenario)
+
+
 def test_a_hedge_starts_near_the_callers_deadline_and_nothing_waits_beyond_it() -> None:
     """While time is left the next member is asked; at the deadline all are gone."""
 
@@ -676,6 +745,52 @@ def test_the_attempts_of_a_call_cap_its_hedges() -> None:
             assert (await llm.generate("hi", max_attempts=1)).provider == "a"
         assert _suppressed(world.log) == ["attempts_spent"]
         assert cast.scripts["b"].started == 0
+
+    run(scenario)
+
+
+def test_a_failure_behind_an_answer_is_not_followed() -> None:
+    """While the rest of the answer's instant is awaited, nobody more is asked."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        timeout = math.nextafter(1.0, math.inf)
+        race = Race([cast.provider("a", Stalls())], name="race", timeout=timeout)
+        b, c = cast.provider("b", Answers(after=1.0)), cast.provider("c", Answers())
+        tree = Hedge([race, b, c], delay=0.0, max_extra_calls=1.0)
+        async with world.open(Config(default=tree)) as llm:
+            assert (await llm.generate("hi")).provider == "b"
+            assert_idle(cast, llm)
+        assert _suppressed(world.log) == ["calls"]
+        assert cast.scripts["c"].started == 0
+
+    for schedule in range(20):
+        run(scenario, schedule=schedule)
+
+
+def test_the_balancer_counts_its_hedges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls, hedges, those of them that won, and calls that could not be hedged."""
+    made: list[HedgeStrategy] = []
+
+    def make(*settings: Any) -> HedgeStrategy:
+        made.append(HedgeStrategy(*settings))
+        return made[-1]
+
+    monkeypatch.setattr(strategies, "HedgeStrategy", make)
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        members = [
+            cast.provider("a", [Answers(), Answers(after=9.0), Answers(after=1.5)]),
+            cast.provider("b", Answers(after=1.0)),
+        ]
+        async with world.open(Config(default=Hedge(members, delay=1.0))) as llm:
+            for _ in range(3):
+                await llm.generate("hi")
+            await llm.generate("hi", side_effects=True)
+        (strategy,) = made
+        assert (strategy.calls, strategy.hedges, strategy.won) == (3, 1, 1)
+        assert strategy.suppressed == 1
 
     run(scenario)
 

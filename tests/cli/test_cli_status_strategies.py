@@ -103,7 +103,7 @@ def test_json_has_shares_and_names_of_code(cli: Cli, tmp_path: Path) -> None:
     """Weights are there as shares, too; a scorer by its name; a judge as one name."""
     path = tmp_path / "more.toml"
     path.write_text(
-        f"""
+        """
 default = "spread"
 [providers.a]
 kind = "simulated"
@@ -113,7 +113,7 @@ kind = "simulated"
 kind = "load_balance"
 strategy = "weighted"
 members = ["a", "b"]
-weights = {{ a = 3, b = 1 }}
+weights = { a = 3, b = 1 }
 [balancers.scored]
 kind = "race"
 strategy = "quality"

@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from tests.guarantees.breaker_scenes import assert_nothing_leaked, gate_of
-from tests.guarantees.scenes import Cast, assert_idle, kinds, steps_later
+from tests.guarantees.scenes import Cast, assert_idle, kinds
 from tests.operations.operations_stage import CancelBefore
 from trio_llm import (
     BreakerSettings,
@@ -203,9 +203,6 @@ def _cancelled_at(
             with scope:
                 await _call(llm, streaming=streaming)
             trio.lowlevel.remove_instrument(instrument)
-            if scope.cancelled_caught:
-                assert instrument.cancelled_at is not None
-                assert trio.current_time() <= steps_later(instrument.cancelled_at)
             # Whoever comes next is served: the probe was not lost.
             await llm.provider("a").generate("hello")
             status = llm.provider("a").status_of()

@@ -67,6 +67,15 @@ def test_nothing_left_without_a_reset_changes_no_block() -> None:
     assert limiter.wait(1.0, 5.0) == 59.0
 
 
+def test_one_of_a_limit_that_fills_evenly_is_back_long_before_the_reset() -> None:
+    """Of 1,000 a day that are used up, the next one is to be had in 86.4 s, not in a day."""
+    limiter = RateLimiter()
+    limiter.observe(0.0, [RateWindow("requests", 0, 1000, 86_400.0, gradual=True)])
+    assert abs(limiter.wait(0.0, 1.0) - 86.4) < 1e-6
+    limiter.observe(0.0, [RateWindow("requests", 0, None, 600.0, gradual=True)])
+    assert limiter.wait(0.0, 1.0) == 600.0
+
+
 def test_a_longer_block_is_inherited() -> None:
     """Of either kind; an own one that ends later stays."""
     limiter, other = RateLimiter(), RateLimiter()

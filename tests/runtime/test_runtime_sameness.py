@@ -40,6 +40,11 @@ async def test_several_keys_are_kept_one_by_one(monkeypatch: pytest.MonkeyPatch)
 BASE = Provider("openai_compatible", "a", base_url="http://h/v1", api_key="k1-0123456", model="m")
 
 
+def _named(value: object) -> str:
+    """Name a case alike in every process, which the address of a function does not."""
+    return "-".join(value) if isinstance(value, dict) else str(value)
+
+
 async def _key() -> str:
     await trio.lowlevel.checkpoint()
     return "k"
@@ -62,7 +67,7 @@ async def _key() -> str:
         ({"dialect": "anthropic"}, False, True),
         ({"api_key": _key}, False, False),
     ],
-    ids=str,
+    ids=_named,
 )
 def test_what_makes_another_provider(changes: dict[str, Any], same: bool, account: bool) -> None:
     """Every setting that its actor is made of; its key and address make another account."""

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.wire_recordings import corpus_path, recordings
-from trio_llm.chat import RateWindow
 from trio_llm.wire.rate_limits import read_rate_limits
 from trio_llm.wire.waits import reset_wait
 
@@ -195,7 +194,11 @@ def test_every_family_is_read(
     headers: dict[str, str], windows: list[tuple[str, float, float | None, float | None]]
 ) -> None:
     """Each provider's form, in the order of its headers; whatever is no window is ignored."""
-    assert list(read_rate_limits(headers, NOW)) == [RateWindow(*window) for window in windows]
+    read = [
+        (window.what, window.remaining, window.limit, window.reset)
+        for window in read_rate_limits(headers, NOW)
+    ]
+    assert read == windows
 
 
 RECORDED = {
@@ -305,3 +308,20 @@ def test_headers_without_limits_are_passed_over() -> None:
             raise AssertionError(name)
 
     assert read_rate_limits(Names({"date": "today", "server": "any"}), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("headers", "gradual"),
+    [
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-limit-requests": "5"}, True),
+        ({"anthropic-ratelimit-requests-remaining": "0"}, True),
+        ({"x-ratelimit-remaining-tokens": "0"}, False),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-limit": "5"}, False),
+        ({"x-ratelimit-remaining-requests-day": "0"}, False),
+        ({"ratelimit": '"api";r=0;t=243'}, False),
+    ],
+)
+def test_whose_requests_come_back_one_by_one(headers: dict[str, str], gradual: bool) -> None:
+    """Only where the documentation says that the reset is when all of them are back."""
+    (window,) = read_rate_limits(headers, NOW)
+    assert window.gradual is gradual

@@ -103,7 +103,7 @@ def _order(settings: LoadBalance, resolved: ResolvedBalancer) -> Order:
         "least_busy": LeastBusy,
         "least_latency": lambda: Informed(least_latency),
         "least_cost": LeastCost,
-        "adaptive": lambda: Informed(adaptive),
+        "adaptive": lambda: Informed(adaptive, priced=True),
         "custom": lambda: Selected(resolved.selection),
     }
     return orders[settings.strategy]()

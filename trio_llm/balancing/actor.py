@@ -117,8 +117,8 @@ class BalancerActor:
         prices = [member.price(model) for member in self._members]
         return next((price for price in prices if price is not None), None)
 
-    def standing(self, request: AnyRequest) -> Standing:
-        """Give what a choice among members goes by."""
+    def standing(self, request: AnyRequest, *, priced: bool) -> Standing:
+        """Give what a choice among members goes by; the cost only if that is asked for."""
         vitals = self.vitals
         return Standing(
             self._name,
@@ -126,7 +126,7 @@ class BalancerActor:
             None,
             vitals.score(trio.current_time()),
             vitals.success.value() if vitals.success.weight else None,
-            self.cost(request),
+            self.cost(request) if priced else None,
             vitals.success.weight,
         )
 
@@ -239,10 +239,10 @@ class BalancerActor:
 
         They are shared from then on, so that what the other still finishes counts here.
         """
-        if not isinstance(other, BalancerActor) or other._kind != self._kind:
+        if not isinstance(other, BalancerActor) or other._kind != self._kind:  # noqa: SLF001 - one of its own
             return False
-        self._tally = other._tally
-        self._last_used = other._last_used
+        self._tally = other._tally  # noqa: SLF001 - one of its own
+        self._last_used = other._last_used  # noqa: SLF001 - one of its own
         return True
 
     # What the cell runs.

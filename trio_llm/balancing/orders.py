@@ -113,9 +113,11 @@ class Informed:
 
     Args:
         rule: A rule of `trio_llm.policy.preference`.
+        priced: Whether it looks at what the request costs, which takes some time to tell.
     """
 
     rule: Callable[[Sequence[Standing], random.Random], list[str]]
+    priced: bool = False
 
     def order(self, turn: Turn) -> list[Candidate]:
         """Start with the member that the rule prefers; those that refuse come last."""
@@ -126,7 +128,10 @@ class Informed:
             (able if refusal is None else unable).append(candidate)
         if not able:
             able, unable = unable, able
-        return [*_named(turn, self.rule(_standings(able), chance(turn))), *unable]
+        return [
+            *_named(turn, self.rule(_standings(able, priced=self.priced), chance(turn))),
+            *unable,
+        ]
 
     def took(self, able: Sequence[Candidate], chosen: Candidate) -> None:
         """How the call goes is noted by the member itself."""
@@ -138,7 +143,7 @@ class LeastCost:
 
     def order(self, turn: Turn) -> list[Candidate]:
         """Start with the cheapest; where the price is not known comes last."""
-        return _named(turn, least_cost(_standings(turn.candidates)))
+        return _named(turn, least_cost(_standings(turn.candidates, priced=True)))
 
     def took(self, able: Sequence[Candidate], chosen: Candidate) -> None:
         """A price remembers nothing."""
@@ -160,5 +165,5 @@ def _named(turn: Turn, names: Sequence[str]) -> list[Candidate]:
     return [by_name[name] for name in names]
 
 
-def _standings(candidates: Sequence[Candidate]) -> list[Standing]:
-    return [candidate.node.standing(candidate.request) for candidate in candidates]
+def _standings(candidates: Sequence[Candidate], *, priced: bool = False) -> list[Standing]:
+    return [candidate.node.standing(candidate.request, priced=priced) for candidate in candidates]

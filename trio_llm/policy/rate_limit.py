@@ -147,8 +147,9 @@ class RateLimiter:
     def observe(self, now: float, windows: Sequence[RateWindow]) -> None:
         """Learn from the headers of one response.
 
-        Of several windows of a kind all hold. Where one is used up, calls wait for its
-        reset, at most `LONGEST_WAIT`; where all have something left, they no longer do.
+        Of several windows of a kind all hold. Where one is used up, calls wait for what
+        it gives next, at its reset or before (`RateWindow.next_one`), at most
+        `LONGEST_WAIT`; where all have something left, they no longer do.
         """
         if not self.learn:
             return
@@ -187,8 +188,8 @@ def _until(now: float, windows: Sequence[RateWindow], before: float) -> float:
     used_up = [window for window in windows if window.remaining <= 0.0]
     if not used_up:
         return -math.inf
-    resets = [window.reset for window in used_up if window.reset is not None]
-    return now + min(max(resets), LONGEST_WAIT) if resets else before
+    waits = [window.next_one for window in used_up if window.next_one is not None]
+    return now + min(max(waits), LONGEST_WAIT) if waits else before
 
 
 def _tell(now: float, windows: Sequence[RateWindow], bucket: Gcra | None) -> None:

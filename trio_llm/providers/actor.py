@@ -128,8 +128,8 @@ class ProviderActor:
         """Give what a model costs, its own if none is named; ``None`` if that is not known."""
         return self._gate.rates.pricing.price(model or self._limits.model or "")
 
-    def standing(self, request: AnyRequest) -> Standing:
-        """Give what a choice among members goes by."""
+    def standing(self, request: AnyRequest, *, priced: bool) -> Standing:
+        """Give what a choice among members goes by; the cost only if that is asked for."""
         gate, vitals, now = self._gate, self.vitals, trio.current_time()
         places = gate.places
         return Standing(
@@ -138,7 +138,7 @@ class ProviderActor:
             places.limit,
             vitals.score(now),
             vitals.success.value() if vitals.success.weight else None,
-            self.cost(request),
+            self.cost(request) if priced else None,
             vitals.success.weight,
         )
 

@@ -46,8 +46,8 @@ class Node(Protocol):
         """Give what a model costs, its own if none is named; ``None`` if that is not known."""
         ...
 
-    def standing(self, request: AnyRequest, /) -> Standing:
-        """Give what a choice among members goes by."""
+    def standing(self, request: AnyRequest, /, *, priced: bool) -> Standing:
+        """Give what a choice among members goes by; the cost only if that is asked for."""
         ...
 
     def covers(self, name: str, /) -> bool:

@@ -20,6 +20,11 @@ _NUMBER = re.compile(r"\d{1,400}(?:\.\d{0,400})?", re.ASCII)
 _ABSURD = 1e15
 """From here on a number means "no limit": some send the greatest that 64 bits hold."""
 
+_GRADUAL = frozenset({"x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"})
+"""Limits whose reset is when all of it is back, a little of it coming at a time: so say
+the documentations of OpenAI, Groq and Anthropic. Groq's is of a day, and states for 18 of
+1,000 that were used 26 minutes, not a day."""
+
 _LENGTHS = ("", "second", "10-second", "minute", "hour", "day", "month")
 _COUNTED = {
     f"{word}-{length}".strip("-"): what
@@ -82,7 +87,8 @@ def read_rate_limits(headers: Mapping[str, str], now: float) -> tuple[RateWindow
         if place.reset in headers:
             # Proxies that join headers leave something after a comma.
             reset = parse_retry_after(headers[place.reset].partition(",")[0], now)
-        windows.append(RateWindow(place.what, remaining, _amount(limit) or None, reset))
+        gradual = place.what == "requests" and place.limit in _GRADUAL
+        windows.append(RateWindow(place.what, remaining, _amount(limit) or None, reset, gradual))
     return tuple(windows)
 
 
