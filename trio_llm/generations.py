@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from trio_llm.actors import Refused, Supervisor
-from trio_llm.assembly import Surroundings, Tree, build
+from trio_llm.assembly import Surroundings, Tree, build, prices_at_hand
 from trio_llm.config import Config, Plan, check, load_config
 from trio_llm.degradation import StandIns
 from trio_llm.errors import RuntimeClosedError
@@ -31,8 +31,8 @@ ConfigSource: TypeAlias = Config | Mapping[str, Any] | str | os.PathLike[str] | 
 _logger = logging.getLogger("trio_llm.runtime")
 
 
-def planned(source: ConfigSource) -> Plan:
-    """Load a configuration, check it, and give what is to be built from it.
+async def planned(source: ConfigSource) -> Plan:
+    """Load a configuration, check it, and give what is to be built from it, prices at hand.
 
     Raises:
         ConfigError: It has faults; all of them are listed.
@@ -41,6 +41,7 @@ def planned(source: ConfigSource) -> Plan:
     plan = check(config)
     if source is None and config.simulated:
         _logger.warning("no provider is configured and no key is set: simulated providers answer")
+    await prices_at_hand(plan)
     return plan
 
 

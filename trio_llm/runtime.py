@@ -218,7 +218,7 @@ async def open_runtime(
         ConfigError: The configuration has faults; all of them are listed.
         TypeError: The transport is none of the HTTP library in use.
     """
-    plan = planned(config)
+    plan = await planned(config)
     loaded = plan.config
     rng = random.Random() if rng is None else rng  # noqa: S311 - jitter and shares
     around = Surroundings(

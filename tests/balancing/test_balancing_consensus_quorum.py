@@ -3,22 +3,23 @@
 from typing import Any
 
 import pytest
+import trio
 
 from tests.balancing.asked import Asked, ask
 from tests.guarantees.scenes import Cast, steps_later
 from trio_llm import (
     AllProvidersFailed,
+    Config,
     Consensus,
     Fallback,
     ProviderError,
     ProviderTimeoutError,
     ProviderUnavailableError,
-    Race,
     ServerError,
 )
 from trio_llm.balancing.arrivals import MARGIN
 from trio_llm.chat import AttemptOutcome
-from trio_llm.testing import Answers, Fails, Stalls
+from trio_llm.testing import Answers, Fails, Stalls, World, run
 from trio_llm.testing.script import Script
 
 SUCCEEDED, DISCARDED = AttemptOutcome.SUCCEEDED, AttemptOutcome.DISCARDED
@@ -186,26 +187,28 @@ def test_a_call_that_names_a_member_is_decided_by_it_alone() -> None:
     assert ask(cast, panel, model="a").reply.text == "x"
 
 
-def test_members_wait_in_line_where_those_with_a_place_are_too_few() -> None:
-    """Two members of one place each and one free: all three take part, in the end."""
+@pytest.mark.parametrize("quorum", [1, 2, 3])
+def test_members_wait_in_line_where_those_with_a_place_are_too_few(quorum: int) -> None:
+    """Busy members take part only if they are needed; they answer when their turn comes."""
     cast = Cast()
-    once = (Answers("busy", 2.0), Answers("x", 1.0))
     members = [
-        cast.provider("a", once, max_concurrency=1),
-        cast.provider("b", once, max_concurrency=1),
+        cast.provider("a", Answers("x", 1.0), max_concurrency=1),
+        cast.provider("b", Answers("x", 1.5), max_concurrency=1),
         cast.provider("c", Answers("x", 1.0)),
     ]
-    occupying = Race(members[:2], name="occupying", strategy="weighted")
-    both = Consensus([occupying, Consensus(members, name="panel")], quorum=2, name="both")
-    asked = ask(cast, both)
-    assert {attempt.path for attempt in asked.reply.attempts} == {
-        ("both", "occupying", "a"),
-        ("both", "occupying", "b"),
-        ("both", "panel", "a"),
-        ("both", "panel", "b"),
-        ("both", "panel", "c"),
-    }
-    assert asked.at > 2.9
+
+    async def scenario(world: World) -> tuple[float, list[str]]:
+        panel = Consensus(members, name="panel", quorum=quorum)
+        async with world.open(Config(default=panel)) as llm, trio.open_nursery() as nursery:
+            nursery.start_soon(llm.provider("a").generate, "first")
+            nursery.start_soon(llm.provider("b").generate, "first")
+            await trio.sleep(0.5)
+            reply = await llm.generate("second")
+            return trio.current_time(), [attempt.provider for attempt in reply.attempts]
+
+    at, asked = run(scenario).value
+    assert asked == (["c"] if quorum == 1 else ["a", "b", "c"])
+    assert at == pytest.approx({1: 1.5, 2: 2.0, 3: 3.0}[quorum])
 
 
 def test_a_consensus_that_is_lost_falls_through() -> None:

@@ -130,12 +130,12 @@ def test_a_judge_is_bound_by_the_cap_on_attempts() -> None:
 def test_a_member_may_be_the_judge() -> None:
     """Its answer and its judgements are told apart in the records."""
     cast = Cast()
-    judge = Judge({"[": Answers("8"), "hi": Answers("mine", after=1.0)})
+    judge = Judge({"mine": Answers("2"), "[": Answers("8"), "hi": Answers("mine", after=1.0)})
     race = _race(cast.provider("a", judge), *_answering(cast, b=1.0), judge="a")
     asked = ask(cast, race)
     assert [(each.provider, each.outcome) for each in asked.reply.attempts] == [
-        ("a", SUCCEEDED),
-        ("b", DISCARDED),
+        ("a", DISCARDED),
+        ("b", SUCCEEDED),
         ("a", SUCCEEDED),
         ("a", SUCCEEDED),
     ]

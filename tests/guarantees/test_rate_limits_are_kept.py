@@ -114,7 +114,6 @@ def test_those_who_wait_for_the_limit_are_served_in_order() -> None:
         default = world.rng.choice((provider, LoadBalance((provider,))))
 
         async with world.open(Config(default=default)) as llm:
-
             # Cancelled, and not by a deadline: one that is known is refused at once.
             scopes = {name: trio.CancelScope() for name in names}
 

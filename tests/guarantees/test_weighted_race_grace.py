@@ -12,11 +12,11 @@ import pytest
 import trio
 
 from tests.guarantees.choosing_scenes import fill, vitals_of
-from tests.guarantees.scenes import Cast, assert_idle, field, kinds, steps_later
+from tests.guarantees.scenes import Cast, assert_idle, kinds, steps_later
 from trio_llm import AllProvidersFailed, Config, ProviderTimeoutError, Race, Runtime
 from trio_llm.balancing.arrivals import MARGIN
 from trio_llm.config.schema import Member
-from trio_llm.testing import Answers, Clings, Stalls, World, explore, run, seeds
+from trio_llm.testing import Answers, Clings, Stalls, World, explore, seeds
 
 STRATEGIES = pytest.mark.parametrize("strategy", ["weighted", "quality"])
 
@@ -224,20 +224,23 @@ def test_the_callers_deadline_beats_the_first_success_of_its_instant(strategy: s
     explore(scenario, seeds=seeds(1000))
 
 
-def test_an_outer_race_sees_when_a_weighted_one_has_decided() -> None:
+@STRATEGIES
+@pytest.mark.parametrize("first", [False, True])
+def test_an_outer_race_sees_when_an_inner_one_has_decided(strategy: str, first: bool) -> None:
     """Its answer counts from its decision on, not from when the answer came."""
 
     async def scenario(world: World) -> None:
         cast = Cast()
         members = [
-            cast.provider("quick", Answers("quick", after=1.0)),
+            cast.provider("quick", _answers(world, "quick", 1.0)),
             cast.provider("better", Stalls()),
         ]
-        weighted = _race("weighted", members, 0.5, name="weighted")
-        beside = cast.provider("beside", Answers("beside", after=1.25))
-        async with world.open(Config(default=Race([weighted, beside]))) as llm:
-            assert await _ask(llm, streaming=False) == "beside"
-            lost = [field(entry, "reason") for entry in kinds(world.log, "AttemptCancelled")]
-            assert lost == ["lost the race to 'beside'"] * len(lost)
+        inner = _race(strategy, members, 0.5, name="inner")
+        beside = cast.provider("beside", _answers(world, "beside", 1.5))
+        race = Race([beside, inner] if first else [inner, beside])
+        async with world.open(Config(default=race)) as llm:
+            text = await _ask(llm, streaming=world.rng.random() < 0.5)
+            assert text == ("beside" if first else "quick")
+            assert_idle(cast, llm)
 
-    run(scenario)
+    explore(scenario, seeds=seeds(1000))
