@@ -221,8 +221,10 @@ class ProviderUnavailableError(ProviderError):
     """The provider cannot take the call now; no attempt was made.
 
     `code` says why: ``busy``, ``cooling``, ``probing`` (one request tries whether it works
-    again), ``rate_limited``, ``restarting``, ``draining``, ``down``, ``mailbox_full``,
-    ``unsuitable``, ``context_length``, ``attempts_spent``.
+    again), ``rate_limited``, ``starting``, ``restarting``, ``draining``, ``down``,
+    ``mailbox_full``, ``unsuitable``, ``context_length``, ``attempts_spent``,
+    ``unselected`` (the user's own selection left it out), or ``quorum`` (a consensus
+    had too few answers).
     """
 
 

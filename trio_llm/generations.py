@@ -101,7 +101,7 @@ class Generations:
         async with self._lock:
             if self.supervisor.stopping:
                 raise _closed()
-            tree = build(planned(source), self.around, self.tree)
+            tree = build(await planned(source), self.around, self.tree)
             try:
                 await self.supervisor.start(tree.cells, tree.uses)
             except Refused:

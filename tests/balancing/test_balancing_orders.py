@@ -239,25 +239,6 @@ def test_least_latency_prefers_the_fast_and_forgives_the_slow() -> None:
     explore(scenario, seeds=seeds(1000, share=100))
 
 
-def test_a_member_at_rest_does_not_turn_two_choices_into_one() -> None:
-    """While one of four cools, the calls are drawn among the other three."""
-
-    async def scenario(world: World) -> None:
-        cast = Cast()
-        members = [
-            cast.provider("resting", [Answers(), RateLimits(1e6)]),
-            *[cast.provider(name, Answers(after=1.0)) for name in "abc"],
-        ]
-        async with world.open(_balance("least_latency", *members)) as llm:
-            await llm.provider("resting").generate("hi")
-            with pytest.raises(RateLimitError):
-                await llm.provider("resting").generate("hi")
-            served = Counter(await _served(llm, 300))
-        assert min(served[name] for name in "abc") > 50
-
-    explore(scenario, seeds=seeds(1000, share=200, least=3))
-
-
 def test_least_cost_goes_by_what_the_request_costs() -> None:
     """Cheap input is best for a long prompt, cheap output for a long answer."""
 

@@ -43,7 +43,7 @@ def _play(planned: Planned, schedule: int, *, streaming: bool) -> tuple[str | No
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_every_schedule_gives_the_winner_of_the_rule(depth: int, streaming: bool) -> None:
     """Every schedule lets the same member win, and asks the same members at the same instants."""
-    for number in seeds(500, share=25, least=20):
+    for number in seeds(300, share=15, least=20):
         planned = _planned(number, depth)
         expected = foresee(planned)[1]
         logs: list[list[Entry]] = []

@@ -11,9 +11,10 @@ from typing import Final
 import attrs
 import trio
 
-from trio_llm.balancing.contest import instant_over, is_broken
+from trio_llm.balancing.contest import barrier_after, instant_over, is_broken
 from trio_llm.balancing.turn import Branch, Turn
 from trio_llm.errors import LLMError, ProviderCrashedError
+from trio_llm.providers.visit import Answer
 
 MARGIN: Final = 0.05
 """Seconds before the caller's deadline at which an answer that is there goes up."""
@@ -68,7 +69,12 @@ class Arrivals:
             return
         if answer.feed is not None:
             answer.feed.hold()
-        ask.follower = lambda: self._arrived(branch, trio.current_time())
+        ask.follower = lambda: self._settled(branch, answer)
+
+    def _settled(self, branch: Branch, answer: Answer) -> None:
+        """Take a stream that has ended: in the instant of its end, if that is not over."""
+        now, end = trio.current_time(), answer.finished
+        self._arrived(branch, end if end <= now <= barrier_after(self.turn, end) else now)
 
     def _arrived(self, branch: Branch, stamp: float) -> None:
         self.pending -= 1

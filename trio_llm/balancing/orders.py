@@ -108,30 +108,15 @@ class LeastBusy:
 class Informed:
     """By what is known of each member, and by chance.
 
-    What is drawn is drawn among those that can take the call: would a draw fall on a
-    member at rest, the fastest of the others would get that call, and all such calls.
-
     Args:
         rule: A rule of `trio_llm.policy.preference`.
-        priced: Whether it looks at what the request costs, which takes some time to tell.
     """
 
     rule: Callable[[Sequence[Standing], random.Random], list[str]]
-    priced: bool = False
 
     def order(self, turn: Turn) -> list[Candidate]:
-        """Start with the member that the rule prefers; those that refuse come last."""
-        able: list[Candidate] = []
-        unable: list[Candidate] = []
-        for candidate in turn.candidates:
-            refusal = candidate.node.refusal(candidate.request)
-            (able if refusal is None else unable).append(candidate)
-        if not able:
-            able, unable = unable, able
-        return [
-            *_named(turn, self.rule(_standings(able, priced=self.priced), chance(turn))),
-            *unable,
-        ]
+        """Start with the member that the rule prefers."""
+        return _named(turn, self.rule(_standings(turn.candidates), chance(turn)))
 
     def took(self, able: Sequence[Candidate], chosen: Candidate) -> None:
         """How the call goes is noted by the member itself."""

@@ -100,7 +100,17 @@ async def list_models(board: Switchboard, nodes: Sequence[Node], place: str) -> 
             f"no provider of {place!r} gave its models", tuple(errors.values()), place
         )
     kinds = {name: status.kind for name, status in told.items()}
-    return ModelCatalogue(models=await completed(models, kinds), errors=errors)
+    whole = await completed(models, kinds)
+    by_name = {node.name: node for node in nodes}
+    return ModelCatalogue(
+        models=tuple([_priced(model, by_name[model.provider]) for model in whole]), errors=errors
+    )
+
+
+def _priced(model: ModelInfo, node: Node) -> ModelInfo:
+    """Add the price that the configuration says, or that of the user's own machines."""
+    price = model.price or node.price(model.id)
+    return model if price is model.price else attrs.evolve(model, price=price)
 
 
 def _has_no_list(outcome: object) -> bool:
@@ -161,7 +171,7 @@ async def show_model(board: Switchboard, node: Node, model: str) -> ModelInfo:
     if not isinstance(result, ModelList) or not result.models:
         raise TypeError("details of a model are a list of one")
     info = attrs.evolve(result.models[0], provider=node.name)
-    return (await completed([info], {node.name: node.status().kind}))[0]
+    return _priced((await completed([info], {node.name: node.status().kind}))[0], node)
 
 
 async def delete_model(board: Switchboard, node: Node, model: str) -> None:

@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final
 
-import attrs
 import typer
 
-from trio_llm.chat import Capability, ModelInfo, Price
+from trio_llm.chat import Capability, ModelInfo
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.failures import explain
 from trio_llm.cli.models.facts import model_data, model_table
 from trio_llm.cli.notices import say_if_simulated
 from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples, unknown_word
 from trio_llm.cli.terminal import Terminal
-from trio_llm.config import Plan, load_config
-from trio_llm.config import check as plan_of
-from trio_llm.providers.kind import FREE
+from trio_llm.config import load_config
 from trio_llm.runtime import open_runtime
 
 EPILOG = examples(
@@ -29,8 +26,6 @@ EPILOG = examples(
 
 WORDS: Final = tuple(capability.value for capability in Capability)
 """The words for capabilities."""
-
-_NOTHING: Final = Price(Decimal(0), Decimal(0), source="kind")
 
 
 def list_models(
@@ -82,9 +77,7 @@ def list_models(
         say_if_simulated(loaded, config, terminal)
         async with open_runtime(loaded) as runtime:
             catalogue = await runtime.models(name)
-        plan = plan_of(loaded)
-        priced = [_with_price(model, plan) for model in catalogue.models]
-        shown = [model for model in priced if wanted <= (model.capabilities or set())]
+        shown = [model for model in catalogue.models if wanted <= (model.capabilities or set())]
         if free:
             shown = [model for model in shown if model.price is not None and model.price.free]
         if cheapest:
@@ -99,7 +92,7 @@ def list_models(
         elif shown:
             terminal.table(model_table(shown))
         if not shown:
-            _say_none(priced, wanted, terminal)
+            _say_none(catalogue.models, wanted, terminal)
         for error in catalogue.errors.values():
             explain(error, terminal)
         return ExitCode.FAILED if catalogue.errors else ExitCode.OK
@@ -115,18 +108,6 @@ def _capabilities_of(words: Sequence[str], terminal: Terminal) -> frozenset[Capa
             terminal.hint(f"the capabilities are {', '.join(WORDS)}")
             raise typer.Exit(ExitCode.USAGE)
     return frozenset(map(Capability, words))
-
-
-def _with_price(model: ModelInfo, plan: Plan) -> ModelInfo:
-    """Add the price that the configuration says, or that of the user's own machines."""
-    if model.price is not None:
-        return model
-    name = model.provider
-    if name in plan.balancers:  # one with several keys: the first has the settings of all
-        name = plan.balancers[name].members[0]
-    provider = plan.providers[name]
-    price = provider.price or (_NOTHING if provider.kind.name in FREE else None)
-    return model if price is None else attrs.evolve(model, price=price)
 
 
 def _cost(model: ModelInfo) -> tuple[bool, Decimal]:
