@@ -110,13 +110,16 @@ class Informed:
 
     Args:
         rule: A rule of `trio_llm.policy.preference`.
+        priced: Whether it looks at what the request costs, which takes a while to tell.
     """
 
     rule: Callable[[Sequence[Standing], random.Random], list[str]]
+    priced: bool = False
 
     def order(self, turn: Turn) -> list[Candidate]:
         """Start with the member that the rule prefers."""
-        return _named(turn, self.rule(_standings(turn.candidates), chance(turn)))
+        standings = _standings(turn.candidates, priced=self.priced)
+        return _named(turn, self.rule(standings, chance(turn)))
 
     def took(self, able: Sequence[Candidate], chosen: Candidate) -> None:
         """How the call goes is noted by the member itself."""

@@ -26,6 +26,7 @@ from trio_llm.errors import (
 )
 from trio_llm.policy import TimeLimits
 from trio_llm.providers.backend import Work
+from trio_llm.providers.continued import without_beginning
 from trio_llm.providers.origin import Origin
 from trio_llm.providers.sink import is_useful, wants_reasoning
 from trio_llm.transport import (
@@ -234,7 +235,10 @@ class HttpBackend:
             if isinstance(request, Operation):
                 return await self._operate(response, work, request)
             if work.sink is None:
-                return self._origin.inward(self._dialect.decode(await response.read()))
+                completion = self._dialect.decode(await response.read())
+                if request.continuation:
+                    completion = without_beginning(request, completion)
+                return self._origin.inward(completion)
             return self._origin.inward(await self._stream(response, work, self._dialect.decoder()))
 
     async def _operate(
