@@ -1,5 +1,7 @@
 """A circuit breaker: a broken provider is left alone, tried with one call, and used again."""
 
+from collections import Counter
+
 import trio
 
 import trio_llm
@@ -48,7 +50,7 @@ def show(event: Event) -> None:
 
 async def burst(llm: trio_llm.Runtime, when: str) -> None:
     """Ask ten times at once, and say who answered."""
-    before, answered = HOUSE.asked, dict.fromkeys(("house", "spare"), 0)
+    before, answered = HOUSE.asked, Counter[str]()
 
     async def ask() -> None:
         answered[(await llm.generate("hello")).provider] += 1

@@ -25,8 +25,8 @@ CONFIG = trio_llm.Config(
             "custom",
             cls=House,
             cooldown=trio_llm.CooldownSettings(initial=0.2, after_failures=1),
-            # Without a monitor a provider can have probes of its own:
-            # health_check=trio_llm.HealthCheck(interval=30, call="generate"),
+            # Probes of its own, whether or not anybody monitors.
+            health_check=trio_llm.HealthCheck(interval=30.0, timeout=2.0),
         ),
         "spare": trio_llm.Provider("simulated", simulation=trio_llm.Simulation(latency=0.02)),
     },

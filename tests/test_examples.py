@@ -26,6 +26,12 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"enough after TextDelta\(text='A nurs'\)",
         r"still in flight: 0$",
     ),
+    "broken_stream": (
+        r"fail: A nursery keeps its children \n  an error, with the text so far: 'A nursery keeps",
+        r"restart: A nursery keeps its children \[fragile broke, steady goes on\] A nursery keeps",
+        r"resume: A nursery keeps its children \[fragile broke, steady goes on\] until the last",
+        r"the reply, by steady: A nursery keeps its children until the last one is done\.$",
+    ),
     "racing": (
         r"winner: sim-2, \d{3} ms",
         r"sim-1: cancelled at 0\.\d\d s \(lost the race to 'sim-2'\)",

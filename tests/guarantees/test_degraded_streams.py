@@ -12,16 +12,20 @@ import pytest
 
 from tests.guarantees.scenes import Cast, assert_idle
 from trio_llm import (
+    Completion,
     Config,
     CooldownSettings,
     Degradation,
     Finished,
     Message,
+    Provider,
     Request,
     ServerError,
     StreamInterruptedError,
+    Text,
     TextDelta,
     Tool,
+    ToolCall,
 )
 from trio_llm.testing import (
     Answers,
@@ -148,6 +152,28 @@ def test_answers_that_call_tools_are_not_given_again() -> None:
             assert (last.text, last.reply.degraded) == (SORRY, "default")
             assert told == ["x", "x"]
 
+    run(scenario)
+
+
+def test_an_answer_that_calls_a_tool_and_says_that_it_is_done_is_not_given_again() -> None:
+    """It counts what is in the answer, whatever the provider gives as its reason to stop."""
+
+    class Both:
+        async def generate(self, _request: object) -> Completion:
+            if called:
+                raise ServerError("gone")
+            called.append(True)
+            message = Message("assistant", (Text("let me see"), ToolCall("c", "look_up", {})))
+            return Completion(message, "stop")
+
+    async def scenario(world: World) -> None:
+        config = Config(default=Provider("custom", "a", cls=Both()), degradation=STALE)
+        async with world.open(config) as llm:
+            assert (await llm.generate("hello")).text == "let me see"
+            with pytest.raises(ServerError):
+                await llm.generate("hello")
+
+    called: list[bool] = []
     run(scenario)
 
 

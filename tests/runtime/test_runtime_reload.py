@@ -276,6 +276,29 @@ def test_counts_of_those_who_have_left_are_never_lost() -> None:
     run(scenario)
 
 
+def test_a_call_that_outlasts_several_changes_is_counted() -> None:
+    """What a call counts at its end goes to whoever has the counts by then, or had them last."""
+
+    async def scenario(world: World) -> None:
+        slow = Provider("custom", "a", cls=ScriptedProvider(Answers(after=10.0)))
+        async with world.open(Config(default=Fallback((slow,), name="f"))) as llm:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(llm.generate, "hello")
+                await trio.sleep(1.0)
+                for mailbox in (5, 6, 7):
+                    await llm.reload(Config(default=Fallback((slow,), name="f", mailbox=mailbox)))
+                    await trio.sleep(1.0)
+                await llm.reload(Config(default=scripted("b")))
+                await trio.sleep(1.0)
+                assert llm.statistics().retired["f"].requests == 0
+            assert llm.statistics().retired["f"].requests == 1
+            await trio.sleep(1.0)
+            assert llm.statistics().retired["f"].succeeded == 1
+            assert llm.statistics().retired["a"].succeeded == 1
+
+    run(scenario)
+
+
 def test_counts_add_up() -> None:
     """The average of two nodes is that of all their successes."""
     one = NodeStatistics(requests=3, succeeded=2, average_latency=1.0, input_tokens=5)

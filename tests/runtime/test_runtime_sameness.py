@@ -40,7 +40,7 @@ async def test_several_keys_are_kept_one_by_one(monkeypatch: pytest.MonkeyPatch)
 BASE = Provider("openai_compatible", "a", base_url="http://h/v1", api_key="k1-0123456", model="m")
 
 
-def _named(value: object) -> str:
+def _named(value: dict[str, Any] | bool) -> str:
     """Name a case alike in every process, which the address of a function does not."""
     return "-".join(value) if isinstance(value, dict) else str(value)
 

@@ -126,7 +126,7 @@ class Attempts:
             return None
         now = trio.current_time()
         breaker, rates = gate.circuit.breaker, gate.rates
-        wait = 0.0 if lease.booking is not None else rates.wait(now, lease.tokens)
+        wait = rates.wait(now, lease.tokens)
         if wait and not rates.limits.waits:
             return None
         rests = max(error.retry_after or 0.0, breaker.remaining(now), wait)

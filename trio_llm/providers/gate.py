@@ -8,7 +8,7 @@ before the line, since they came before everyone in it.
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -149,7 +149,8 @@ class Gate:
 
     def ask_again(self, lease: Lease) -> None:
         """Let a lease whose place is held begin another attempt, now or in its turn."""
-        if lease.permit is not None and not lease.permit.probe:
+        if lease.permit is not None:
+            # A probe that waited its turn would keep it from those who wait for the probe.
             self.circuit.abandoned(lease.permit)
             lease.permit = None
         lease.queued = True
@@ -165,11 +166,11 @@ class Gate:
             self.refuse_all(rest)
             return
         while (head := self._head()) is not None:
-            if head.permit is None and not self.circuit.breaker.admits(now):
+            if not self.circuit.breaker.admits(now):
                 break
             if not head.held and self.places.is_full(now):
                 break
-            wait = 0.0 if head.booking is not None else self.rates.wait(now, head.tokens)
+            wait = self.rates.wait(now, head.tokens)
             if wait and self.rates.limits.waits:
                 break
             self._leave(head)
@@ -183,10 +184,7 @@ class Gate:
     def _grant(self, lease: Lease, now: float) -> None:
         if not lease.held:
             self.places.used += 1
-        lease.grant(
-            lease.permit or self.circuit.begin(now),
-            lease.booking or self.rates.take(now, lease.tokens),
-        )
+        lease.grant(self.circuit.begin(now), self.rates.take(now, lease.tokens))
 
     def look_again(self) -> None:
         """Have all who wait see how long they must do so now: the limits have changed."""
@@ -261,14 +259,12 @@ class Gate:
         """Give when a lease's way will be free by the clock; infinity if that is not it."""
         if lease is not self._head():
             return math.inf
-        if lease.permit is None and not self.circuit.breaker.admits(now):
+        if not self.circuit.breaker.admits(now):
             return math.inf
         due = now
         if not lease.held and self.places.is_full(now):
             due = self.places.next_end(now)
-        if lease.booking is None:
-            due = max(due, now + self.rates.wait(now, lease.tokens))
-        return due
+        return max(due, now + self.rates.wait(now, lease.tokens))
 
     def _before(self, lease: Lease) -> list[Lease]:
         """Give those whose turn comes before a lease's."""
@@ -279,10 +275,9 @@ class Gate:
             before.append(other)
         return before
 
-    def _wait(self, now: float, tokens: float, before: Iterable[Lease]) -> float:
+    def _wait(self, now: float, tokens: float, before: Sequence[Lease]) -> float:
         """Give the seconds that the rate limits take until it is the turn of one after these."""
-        ahead = [other for other in before if other.booking is None]
-        return self.rates.wait(now, tokens, len(ahead), sum(other.tokens for other in ahead))
+        return self.rates.wait(now, tokens, len(before), sum(other.tokens for other in before))
 
 
 def _rate_limited(wait: float) -> Refusal:
