@@ -114,17 +114,6 @@ class Generations:
         old, self.tree = self.tree, tree
         self.number += 1
         report = _compared(old, tree, self.number)
-        left = [
-            old.nodes[name] for name in old.nodes if old.nodes[name] is not tree.nodes.get(name)
-        ]
-        for actor in left:
-            self._retirement.left(
-                actor, old.plan.providers.get(actor.name), tree.nodes.get(actor.name)
-            )
-        for name in (*report.added, *report.changed):
-            new = tree.nodes[name]
-            if isinstance(new, ProviderActor):
-                self._retirement.came(new, tree.plan.providers[name])
         config = tree.plan.config
         budget = config.retry_budget
         self.around.retries.adjust(
@@ -137,7 +126,7 @@ class Generations:
             close_deadline=config.close_deadline,
             max_attempts=config.max_attempts,
         )
-        self.supervisor.retire([actor.cell for actor in reversed(left)], self._retirement.ended)
+        self._bequeath(old, report)  # records begin here: those who see them see the new plan
         self.around.events.emit(
             ConfigReloaded(
                 trio.current_time(),
@@ -150,6 +139,24 @@ class Generations:
             )
         )
         return report
+
+    def _bequeath(self, old: Tree, report: ReloadReport) -> None:
+        """Retire those who are not in the plan any more; those who are new inherit."""
+        tree, retirement = self.tree, self._retirement
+        left = [
+            old.nodes[name] for name in old.nodes if old.nodes[name] is not tree.nodes.get(name)
+        ]
+        for actor in left:
+            retirement.left(actor, old.plan.providers.get(actor.name), tree.nodes.get(actor.name))
+        new = [tree.nodes[name] for name in (*report.added, *report.changed)]
+        retirement.came(
+            [
+                (actor, tree.plan.providers[actor.name])
+                for actor in new
+                if isinstance(actor, ProviderActor)
+            ]
+        )
+        self.supervisor.retire([actor.cell for actor in reversed(left)], retirement.ended)
 
 
 def _compared(old: Tree, new: Tree, generation: int) -> ReloadReport:

@@ -1,17 +1,17 @@
 """Those who have left the plan: what they have counted, and the rests that they were in.
 
 A rest is the server's business, not the actor's. Who comes next to the same account at
-the same place keeps it, also what an old call learns of it after the reload, and also
-when the provider had been taken out in between.
+the same place keeps it, by the same name or with the same key, also what an old call
+learns of it after the reload, and also when the provider had been taken out in between.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
 
 from trio_llm.actors import AnyCell
-from trio_llm.assembly import Actor, same_account
+from trio_llm.assembly import Actor, same_account, same_key
 from trio_llm.config import ResolvedProvider
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.status import NodeStatistics
@@ -63,6 +63,8 @@ class Retirement:
             successor: Who has its name now; it goes on with the counts if it is of the
                 same kind.
         """
+        if isinstance(actor, ProviderActor):
+            actor.leave()
         counter = actor
         if successor is not None and successor.go_on_counting(actor):
             counter = successor
@@ -71,15 +73,21 @@ class Retirement:
                     leaver.counter = successor
         self._leavers[actor.cell] = _Leaver(actor, resolved, counter)
 
-    def came(self, actor: ProviderActor, resolved: ResolvedProvider) -> None:
-        """Let a provider that is new in the plan inherit from those before it."""
+    def came(self, newcomers: Sequence[tuple[ProviderActor, ResolvedProvider]]) -> None:
+        """Let providers that are new in the plan inherit from those before them.
+
+        The heir is who has the name now; where that is another account, or nobody, it is
+        who asks with the same key.
+        """
         for leaver in self._leavers.values():
             was = leaver.resolved
             if leaver.has_heir or was is None:  # an heir that has left, too, passes it on
                 continue
-            if isinstance(leaver.actor, ProviderActor) and same_account(was, resolved):
+            heirs = [actor for actor, resolved in newcomers if same_account(was, resolved)]
+            heirs += [actor for actor, resolved in newcomers if same_key(was, resolved)]
+            if heirs and isinstance(leaver.actor, ProviderActor):
                 leaver.has_heir = True
-                actor.inherit(leaver.actor)
+                heirs[0].inherit(leaver.actor)
 
     def ended(self, cell: AnyCell) -> None:
         """Note that nothing runs any more in one who has left."""

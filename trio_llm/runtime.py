@@ -241,6 +241,7 @@ async def open_runtime(
     )
     stand_ins = StandIns(loaded.degradation)
     generations = Generations(around, supervisor, switchboard, stand_ins, tree)
+    del plan, loaded, tree  # those who leave the plan are not kept by this frame
     runtime = Runtime(generations)
     left_with: BaseException | None = None
     try:

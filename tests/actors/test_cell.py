@@ -1,6 +1,8 @@
 """A cell serves every accepted envelope once, through crashes, restarts and its stop."""
 
 import contextvars
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -358,3 +360,42 @@ def test_a_crash_in_the_instant_of_the_cut_stays_inside() -> None:
         assert diary.lines[-1][0] == "drained"
 
     explore(scenario, seeds=seeds(1000))
+
+
+def test_a_life_that_ends_by_its_resources_takes_nothing_more() -> None:
+    """While its jobs still leave, the actor is restarting, and what is posted waits for that."""
+
+    async def scenario(_world: World) -> None:
+        class Failing(Echo):
+            @asynccontextmanager
+            async def _life(self) -> AsyncGenerator[None, None]:
+                self.lives += 1
+                async with trio.open_nursery() as nursery:
+                    if self.lives == 1:
+                        nursery.start_soon(_fail_later)
+                    yield
+
+        async def job(ask: Ask) -> None:
+            with trio.CancelScope(shield=ask.payload == "slow"):
+                await trio.sleep(3.0 if ask.payload == "slow" else 0.0)
+            ask.decide(ask.payload, trio.current_time())
+
+        cell = cell_of(Failing(job), Diary())
+        async with trio.open_nursery() as nursery:
+            await nursery.start(cell.run)
+            slow: Ask = Envelope("slow")
+            cell.post(slow)
+            await trio.sleep(2.0)
+            assert cell.state is ActorState.RESTARTING
+            late: Ask = Envelope("late")
+            cell.post(late)
+            await late.wait_settled()
+            assert (slow.value, late.value) == ("slow", "late")
+            await cell.stop(10.0)
+
+    explore(scenario, seeds=seeds(1000, share=50))
+
+
+async def _fail_later() -> None:
+    await trio.sleep(1.0)
+    raise OSError("the resources are gone")

@@ -75,7 +75,7 @@ def test_a_conversation_stays_where_it_began(strategy: str) -> None:
             for topic in range(6):
                 assert len(set(await _talk(llm, f"topic {topic}", 4))) == 1
 
-    explore(scenario, seeds=seeds(1000, share=200, least=3))
+    explore(scenario, seeds=seeds(200, share=100, least=3))
 
 
 def test_conversations_are_spread() -> None:

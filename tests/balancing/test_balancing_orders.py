@@ -76,7 +76,7 @@ def test_members_that_cannot_take_a_call_are_skipped(strategy: str) -> None:
             nursery.cancel_scope.cancel()
         assert cast.scripts["cooling"].started == cast.scripts["full"].started == 1
 
-    explore(scenario, seeds=seeds(1000, share=100))
+    explore(scenario, seeds=seeds(200, share=20))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -119,7 +119,7 @@ def test_nobody_starves(strategy: str) -> None:
         if strategy != "least_cost":  # equals are asked in declared order there
             assert min(calls) >= 3
 
-    explore(scenario, seeds=seeds(1000, share=500, least=2))
+    explore(scenario, seeds=seeds(100, share=50, least=2))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -166,7 +166,7 @@ def test_in_chaos_nothing_is_left_and_the_healthy_one_answers(strategy: str) -> 
             await llm.provider("well").generate("hi")
         return answered
 
-    outcomes = explore(scenario, seeds=seeds(1000, share=100))
+    outcomes = explore(scenario, seeds=seeds(200, share=20))
     assert sum(outcome.value for outcome in outcomes) > 5 * len(outcomes)
 
 
@@ -323,7 +323,7 @@ def test_adaptive_weighs_cost_too() -> None:
             await _served(llm, 10)
             assert Counter(await _served(llm, 100))["cheap"] > 80
 
-    explore(scenario, seeds=seeds(1000, share=200, least=3))
+    explore(scenario, seeds=seeds(200, share=100, least=2))
 
 
 def test_operations_go_by_every_order() -> None:

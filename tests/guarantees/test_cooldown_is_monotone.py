@@ -3,6 +3,8 @@
 A Retry-After becomes an absolute instant the moment it arrives.
 """
 
+from contextlib import suppress
+
 import pytest
 import trio
 
@@ -12,8 +14,10 @@ from trio_llm import (
     Config,
     CooldownSettings,
     Fallback,
+    HealthCheck,
     LLMError,
     ProviderUnavailableError,
+    QuotaExceededError,
     RateLimitError,
     Restart,
     Runtime,
@@ -30,7 +34,6 @@ from trio_llm.testing import (
     seeds,
 )
 from trio_llm.testing.world import EPOCH
-
 
 EXACT = BreakerSettings(jitter=0.0)
 
@@ -224,3 +227,58 @@ def test_a_rest_of_no_length_sends_nobody_away() -> None:
         assert not kinds(world.log, "CooldownStarted")
 
     explore(scenario, seeds=seeds(1000, share=50))
+
+
+def test_no_check_and_no_monitor_ends_a_rest_earlier() -> None:
+    """Whatever is probed meanwhile, a rest ends when it was to end, or later."""
+    steps: tuple[Step, ...] = (
+        Answers(after=0.25),
+        Fails(after=0.25),
+        RateLimits(5.0),
+        RateLimits(None),
+        Fails(QuotaExceededError),
+        Crashes(after=0.5, actor=True),
+    )
+
+    async def scenario(world: World) -> None:
+        rng = world.rng
+        provider = Cast().provider(
+            "a",
+            lambda _work: rng.choice(steps),
+            cooldown=CooldownSettings(initial=1.0, maximum=4.0, after_failures=1),
+            breaker=BreakerSettings(quota_rest=3.0),
+            health_check=HealthCheck(interval=0.5),
+        )
+        restart = Restart(max_restarts=1000, backoff=0.25, max_backoff=0.25)
+
+        async def watch(llm: Runtime) -> None:
+            latest = 0.0
+            while True:
+                until = llm.status()[0].cooldown_until
+                assert until is not None or world.wall_clock() >= latest
+                assert until is None or until >= latest
+                latest = until or latest
+                await trio.sleep(1 / 16)
+
+        async def check(llm: Runtime) -> None:
+            while True:
+                await trio.sleep(rng.random())
+                with trio.move_on_after(rng.choice((0.1, 1.0))):
+                    await llm.check()
+
+        async def caller(llm: Runtime) -> None:
+            for _ in range(8):
+                await trio.sleep(rng.choice((0.0, 0.5, 2.0)))
+                with suppress(LLMError):
+                    await llm.generate("hello")
+
+        config = Config(default=provider, restart=restart)
+        async with world.open(config) as llm, trio.open_nursery() as nursery:
+            await nursery.start(llm.monitor, 0.75)
+            nursery.start_soon(watch, llm)
+            nursery.start_soon(check, llm)
+            await caller(llm)
+            nursery.cancel_scope.cancel()
+        assert kinds(world.log, "CooldownStarted")
+
+    explore(scenario, seeds=seeds(1000))

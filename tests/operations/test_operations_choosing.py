@@ -104,11 +104,13 @@ def test_one_that_rests_is_not_found_and_one_that_is_full_is() -> None:
         stage = Stage()
         tree = Fallback(
             [
-                stage.provider("rests", RateLimits(10.0)),
+                stage.provider("rests", [*[Answers()] * 20, RateLimits(10.0), Answers()]),
                 stage.provider("full", Stalls(), max_concurrency=1),
             ]
         )
         async with world.open(Config(default=tree)) as llm, trio.open_nursery() as nursery:
+            for _ in range(20):
+                await llm.provider("rests").generate("hi")
             assert _named(llm.find_provider()) == "rests"
             with pytest.raises(LLMError):
                 await llm.provider("rests").generate("hi")

@@ -1,6 +1,6 @@
 """A retry budget can go by other figures while it is in use."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_llm.policy import RetryBudget
@@ -38,6 +38,7 @@ def test_no_more_stays_than_the_new_figures_let_be_kept() -> None:
     assert _spent(budget, 0.0) == 1
 
 
+@settings(deadline=None)
 @given(start=FIGURES, steps=STEPS)
 def test_a_change_never_gives_a_retry(
     start: tuple[float, float], steps: list[tuple[float, str, tuple[float, float]]]

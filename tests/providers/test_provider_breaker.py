@@ -523,3 +523,26 @@ def test_a_retry_of_the_probe_is_still_the_probe() -> None:
             assert counts.beside == [0, 0]
 
     run(scenario)
+
+
+def test_a_probe_that_is_tried_again_lets_those_go_first_who_wait_for_it() -> None:
+    """It gives the probe to the first of them, so that neither waits for the other for ever."""
+
+    async def scenario(world: World) -> None:
+        cast, outcomes = Cast(), _Outcomes()
+        rows: dict[str, Any] = {"InvalidRequestError": {"retries": True}}
+        provider = _touchy(
+            cast,
+            "a",
+            *(Fails(), Fails()),  # both callers, who try again after the rest
+            Fails(InvalidRequestError, after=1.0),  # the first of them, as the probe
+            Answers(after=1.0),
+            retry=Retry(attempts=2, base_delay=0.0),
+            errors=rows,
+        )
+        async with world.open(Config(default=provider)) as llm, trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(outcomes.caller(llm))
+        assert outcomes.ends == [(12.0, "ok"), (13.0, "ok")]
+
+    run(scenario)

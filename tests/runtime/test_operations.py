@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import trio
+import trio.testing
 
 from trio_llm import (
     AllProvidersFailed,
@@ -96,6 +97,19 @@ def test_check_asks_for_one_token_and_says_how_that_went() -> None:
             sick = await llm.check("bad")
             assert (sick.healthy, sick.latency) == (False, 2.0)
             assert isinstance(sick.error, ServerError)
+
+    run(scenario)
+
+
+def test_a_check_that_is_refused_at_once_lets_others_run() -> None:
+    """Whoever checks a balancer in a loop holds up nobody, also when no member can be asked."""
+
+    async def scenario(world: World) -> None:
+        tree = Fallback([_scripted("bad", Fails(), 1), _scripted("worse", Fails(), 1)], name="f")
+        async with world.open(Config(default=tree)) as llm:
+            assert not (await llm.check()).healthy
+            with trio.testing.assert_checkpoints():
+                assert not (await llm.check()).healthy
 
     run(scenario)
 

@@ -195,7 +195,7 @@ class Cell(Generic[P, V]):
             except trio.EndOfChannel:
                 pass  # closed and empty: the jobs still run to their ends
             finally:
-                self._idle_nursery = None
+                self._break()
 
     def _admit(self, jobs: trio.Nursery, envelope: Envelope[P, V]) -> None:
         if not envelope.settled:

@@ -67,7 +67,10 @@ class Supervisor:
         """Start the first actors, then stay until it is stopped and the last has ended."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            await self.start(self._first, self._first_uses)
+            first, uses = self._first, self._first_uses
+            self._first, self._first_uses = (), _NOBODY  # nothing outlives its retirement
+            await self.start(first, uses)
+            del first, uses
             task_status.started()
             await self._over.wait()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from trio_llm.config import Config, Provider, ResolvedBalancer, ResolvedProvider
+from trio_llm.config import Config, Provider, ResolvedBalancer, ResolvedProvider, Secret
 
 _ASIDE: Final = frozenset(
     {
@@ -42,14 +42,20 @@ def same_provider(one: ResolvedProvider, other: ResolvedProvider) -> bool:
 
 
 def same_account(one: ResolvedProvider, other: ResolvedProvider) -> bool:
-    """Whether two descriptions are of one account at one place, whatever else differs.
+    """Whether two descriptions of one name are of one account at one place.
 
     What its server has said of it (to wait, that its quota is used up) then holds for
-    both.
+    both, whatever else differs.
     """
-    return _class_of(one.custom) is _class_of(other.custom) and _alike(
-        one, other, ["name", "kind", "base_url", "key"]
-    )
+    return one.name == other.name and _same_place(one, other)
+
+
+def same_key(one: ResolvedProvider, other: ResolvedProvider) -> bool:
+    """Whether two descriptions ask one place for one model with one key, by any name.
+
+    Of several keys each is known by its number, and that changes with those before it.
+    """
+    return isinstance(one.key, Secret) and _alike(one, other, ["model"]) and _same_place(one, other)
 
 
 def same_balancer(one: ResolvedBalancer, other: ResolvedBalancer) -> bool:
@@ -68,6 +74,12 @@ def same_balancer(one: ResolvedBalancer, other: ResolvedBalancer) -> bool:
 def same_surroundings(one: Config, other: Config) -> bool:
     """Whether two configurations give every actor the same from outside."""
     return _alike(one, other, ["close_deadline", "restart"])
+
+
+def _same_place(one: ResolvedProvider, other: ResolvedProvider) -> bool:
+    return _class_of(one.custom) is _class_of(other.custom) and _alike(
+        one, other, ["kind", "base_url", "key"]
+    )
 
 
 def _class_of(custom: object) -> type:

@@ -5,7 +5,7 @@ answers follow the broken one in the consumer's own feed. A balancer further out
 the same when all members of this one have failed.
 """
 
-from collections.abc import Sequence
+import math
 
 import attrs
 
@@ -25,117 +25,116 @@ class Continuation:
 
     Args:
         turn: The visit.
-        branch: Whose stream it is.
+        branch: Whose stream it is, then who goes on with it.
+        answer: The stream, as its consumer has it.
         others: Who may go on with it, in order.
         policy: How; never `OnInterrupt.FAIL`.
+        tries: How many of them may be asked.
     """
 
     turn: Turn
     branch: Branch
+    answer: Answer
     others: list[Candidate]
     policy: OnInterrupt
+    tries: float = math.inf
+    _last: Answer = attrs.field(init=False)
     _resumed: str = attrs.field(default="", init=False)
+    _text: str = attrs.field(default="", init=False)
+    _errors: list[LLMError] = attrs.field(factory=list[LLMError], init=False)
 
-    async def follow(self, answer: Answer) -> None:
-        """Wait for the end of the stream; go on with it for as long as it breaks.
+    def __attrs_post_init__(self) -> None:
+        self._last = self.answer
 
-        When this returns, `answer` says how the stream ended in the end.
-        """
-        current = answer
-        broken: list[LLMError] = []
+    async def follow(self) -> None:
+        """Wait for the end of the stream; go on with it for as long as it breaks."""
         while True:
             await self.branch.ask.wait_settled()
-            error = current.error
+            error = self._last.error
             if error is None or self.turn.ask.cancel_reason is not None:
-                break
+                return
             if not isinstance(error, StreamInterruptedError):
-                break
-            broken.append(error)
-            following = await self._go_on(answer, error, broken)
-            if following is None:
-                break
-            current = following
-        if current is not answer:
-            self._conclude(answer, current)
-        if answer.error is not None and broken:
-            answer.error = self._final(broken, answer)
+                return
+            self._note(error)
+            if not await self._go_on(error):
+                return
 
-    async def _go_on(
-        self, answer: Answer, error: StreamInterruptedError, broken: list[LLMError]
-    ) -> Answer | None:
-        """Have the next member go on; ``None`` if nobody can."""
-        feed = answer.feed
+    def conclude(self) -> None:
+        """Let the answer say how the stream ended, as far as that is known."""
+        answer, last = self.answer, self._last
+        if last is not answer and (last.result is not None or last.error is not None):
+            answer.error, answer.finished, answer.result = last.error, last.finished, last.result
+            if self._resumed and isinstance(last.result, Completion):
+                answer.result = _whole(self._resumed, last.result)
+            if isinstance(last.error, StreamInterruptedError) and last.error not in self._errors:
+                self._note(last.error)
+        if answer.error is not None and self._errors:
+            answer.error = self._final()
+
+    def _note(self, error: StreamInterruptedError) -> None:
+        """Note a break, and the text that stands until there."""
+        self._text = self._resumed + _joining(self._resumed, error.partial_text)
+        self._errors.append(error)
+
+    async def _go_on(self, error: StreamInterruptedError) -> bool:
+        """Have the next member go on; false if nobody can."""
+        feed = self.answer.feed
         if feed is None or not self.others:
-            return None
-        text = self._resumed + _joining(self._resumed, error.partial_text)
-        resuming = self.policy is OnInterrupt.RESUME and feed.has_delivered and bool(text.strip())
-        if resuming and not _resumable(self.turn.request):
-            return None
-        failed = answer.provider
-        descent = Descent(self.turn)
-        row = self._asked(text) if resuming else self.others
-        branch = await descent.down(row)
-        broken += descent.errors
+            return False
+        text = self._text
+        visible, resuming = feed.has_delivered, False
+        if self.policy is OnInterrupt.RESUME and visible:
+            if not _resumable(self.turn.request):
+                return False
+            resuming = bool(text.strip()) or _is_continuation(self.turn.request)
+        if not visible:
+            feed.withhold()
+        descent = Descent(self.turn, self.tries)
+        try:
+            branch = await descent.down(self._asked(text) if resuming else self.others)
+        finally:
+            self._errors += descent.errors
         over = {candidate.index for candidate in descent.asked}
         self.others = [each for each in self.others if each.index not in over]
         if branch is None or branch.ask.value is None:
-            return None
+            return False
         following = branch.ask.value
         following.guard()
-        self.branch = branch
-        self._resumed = text if resuming else ""
-        visible = resuming or feed.has_delivered
+        failed, policy = self.answer.provider, OnInterrupt.RESTART
+        if resuming:
+            policy = OnInterrupt.RESUME
         event = None
         if visible:
-            policy = OnInterrupt.RESUME if resuming else OnInterrupt.RESTART
             event = Switched(following.provider, following.model, failed, error.message, policy)
         _splice(feed, following.feed, event, text if resuming else "", restarted=not resuming)
+        following.follow(self._last)
+        self.branch, self._last = branch, following
+        self.tries = descent.tries - 1
+        self._resumed = text if resuming else ""
         branch.candidate.node.won()
-        self.turn.emit(events.StreamSwitched, failed, following.provider, self.policy.value)
-        came_from = (*answer.metadata.get("switched_from", ()), failed)
-        answer.metadata = {
-            **answer.metadata,
-            **following.metadata,
-            "switched_from": came_from,
-        }
-        answer.provider, answer.model = following.provider, following.model
-        return following
+        self.turn.emit(events.StreamSwitched, failed, following.provider, policy.value)
+        return True
 
     def _asked(self, text: str) -> list[Candidate]:
         """Give those who can go on with a text, each with that as its request."""
-        unfinished = Message("assistant", text.rstrip())
         return [
-            attrs.evolve(
-                candidate,
-                request=attrs.evolve(
-                    candidate.request,
-                    messages=(*candidate.request.messages, unfinished),
-                    continuation=True,
-                ),
-            )
+            attrs.evolve(candidate, request=_going_on(candidate.request, text))
             for candidate in self.others
             if isinstance(candidate.request, Request)
         ]
 
-    def _conclude(self, answer: Answer, last: Answer) -> None:
-        """Let the first answer say what the last one came to."""
-        answer.error, answer.finished = last.error, last.finished
-        answer.result = last.result
-        answer.metadata = {**last.metadata, **answer.metadata}
-        if self._resumed and isinstance(last.result, Completion):
-            answer.result = _whole(self._resumed, last.result)
-
-    def _final(self, broken: Sequence[LLMError], answer: Answer) -> LLMError:
+    def _final(self) -> LLMError:
         """Give the error that the consumer sees: the last break, with all that went before."""
-        breaks = [error for error in broken if isinstance(error, StreamInterruptedError)]
+        errors = self._errors
+        breaks = [error for error in errors if isinstance(error, StreamInterruptedError)]
         last = breaks[-1]
         final = last.copy()
-        final.partial_text = self._resumed + _joining(self._resumed, last.partial_text)
-        if len(broken) > 1:
-            causes = [error for error in broken if error is not last] + [last]
+        final.partial_text = self._text
+        if len(errors) > 1:
+            causes = [error for error in errors if error is not last] + [last]
             final.__cause__ = AllProvidersFailed(
                 f"nobody of {self.turn.node.name!r} could go on with the stream of "
-                f"{answer.provider!r}",
+                f"{self.answer.provider!r}",
                 causes,
                 self.turn.node.name,
             )
@@ -157,6 +156,24 @@ def _resumable(request: object) -> bool:
     return isinstance(request, Request) and not request.tools and request.output is None
 
 
+def _is_continuation(request: object) -> bool:
+    return isinstance(request, Request) and request.continuation
+
+
+def _going_on(request: Request, text: str) -> Request:
+    """Ask for what follows a text, of all that are asked below, too."""
+    begun, messages = Message("assistant", ""), request.messages
+    if request.continuation:
+        begun, messages = messages[-1], messages[:-1]
+    unfinished = _extended(begun, (begun.text + text).rstrip())
+    return attrs.evolve(
+        request,
+        messages=(*messages, unfinished),
+        continuation=True,
+        on_interrupt=OnInterrupt.RESUME,
+    )
+
+
 def _joining(before: str, text: str) -> str:
     """Give a text as it follows another whose white space at the end was not sent along."""
     return without_repeated(text, len(before) - len(before.rstrip()))
@@ -165,5 +182,10 @@ def _joining(before: str, text: str) -> str:
 def _whole(begun: str, rest: Completion) -> Completion:
     """Put the text before a break and the completion after it together."""
     text = begun + _joining(begun, rest.message.text)
-    kept = tuple(part for part in rest.message.content if not isinstance(part, Text))
-    return attrs.evolve(rest, message=Message("assistant", (*kept, Text(text))), raw=None)
+    return attrs.evolve(rest, message=_extended(rest.message, text), raw=None)
+
+
+def _extended(message: Message, text: str) -> Message:
+    """Give a message another text, and leave it what else is in it."""
+    kept = tuple(part for part in message.content if not isinstance(part, Text))
+    return attrs.evolve(message, content=(*kept, Text(text)))

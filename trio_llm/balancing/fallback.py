@@ -3,7 +3,7 @@
 import attrs
 
 from trio_llm.balancing.descent import Descent
-from trio_llm.balancing.routing import Candidate, preferred_first
+from trio_llm.balancing.routing import Candidate, others_than, preferred_first
 from trio_llm.balancing.turn import Turn
 from trio_llm.errors import (
     AllProvidersFailed,
@@ -22,8 +22,8 @@ class FallbackStrategy:
     What the walk from one to the next does is told in `Descent`.
 
     Args:
-        max_retries: How many further members may be tried after the first;
-            ``None`` for all.
+        max_retries: How many further members may be tried after the first, those who go
+            on with a stream included; ``None`` for all.
         primary: Declared position of the member to try first.
         on_context_length: Who is asked when a request is too long for a member.
         on_content_filter: Who is asked when a member refused a request's content.
@@ -56,10 +56,11 @@ class FallbackStrategy:
                 turn.fail(descent.errors)
             return
         candidate = branch.candidate
-        others = [each for each in order if each is not candidate]
+        left = descent.tries - 1
+        others = others_than(candidate, order, descent.asked) if left > 0 else []
         metadata = {"fallback_provider": candidate.node.name, "fallback_index": candidate.index}
         turn.answer(branch, metadata, others)
-        await turn.stay(branch, others)
+        await turn.stay(branch, others, left)
 
     def _specialists(self, turn: Turn, error: LLMError) -> list[Candidate]:
         """Give those who may take what this error is about."""

@@ -12,7 +12,7 @@ from trio_llm.balancing.arrivals import Arrivals, last_call
 from trio_llm.balancing.collecting import replay
 from trio_llm.balancing.contest import see_losers_off
 from trio_llm.balancing.entrants import all_errors, line_up, note_race
-from trio_llm.balancing.routing import Candidate
+from trio_llm.balancing.routing import Candidate, others_than
 from trio_llm.balancing.turn import Branch, Turn
 from trio_llm.errors import LLMError, ProviderTimeoutError
 
@@ -156,7 +156,9 @@ class GracedRace:
         if self.whole:
             replay(turn, winner, metadata, scores.instant)
         else:
-            others = [each for each in turn.candidates if each is not winner.candidate]
+            came = self.arrivals.came
+            failed = [each.candidate for each in came if self.arrivals.failure(each) is not None]
+            others = others_than(winner.candidate, turn.candidates, failed)
             turn.answer(winner, metadata, others, stamp=scores.instant)
         losers = [entrant for entrant in self.entrants if entrant is not winner]
         await see_losers_off(turn, losers, f"lost the race to {name!r}", self.asides)

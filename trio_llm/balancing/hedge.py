@@ -13,7 +13,7 @@ from trio_llm import events
 from trio_llm.balancing.contest import see_losers_off
 from trio_llm.balancing.descent import Descent
 from trio_llm.balancing.hedged_call import HedgedCall, Runner
-from trio_llm.balancing.routing import Candidate, preferred_first
+from trio_llm.balancing.routing import Candidate, others_than, preferred_first
 from trio_llm.balancing.turn import Turn
 from trio_llm.chat import Request
 from trio_llm.policy.hedging import HedgeBudget, delay_from
@@ -94,7 +94,8 @@ class HedgeStrategy:
         if winner is not None:
             name = winner.candidate.node.name
             reason = f"{name!r} answered first"
-            others = [each for each in order if each is not winner.candidate]
+            failed = [each.candidate for each in call.branches if each.ask.error is not None]
+            others = others_than(winner.candidate, order, failed)
             if call.hedged:
                 turn.emit(events.WinnerChosen, name, winner.ask.stamp)
                 self.won += winner in call.hedges

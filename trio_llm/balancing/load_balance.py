@@ -1,11 +1,11 @@
 """Load balance: one member takes the call; in which order they are tried, an `Order` says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
 from trio_llm.balancing.orders import Order
-from trio_llm.balancing.routing import Candidate, preferred_first
+from trio_llm.balancing.routing import Candidate, others_than, preferred_first
 from trio_llm.balancing.turn import (
     Branch,
     Turn,
@@ -61,7 +61,7 @@ class LoadBalanceStrategy:
                 able = [each for each in turn.candidates if each.index not in refused]
                 self.turns.took(able, candidate)
                 outcome = await turn.consult(candidate, lease, may_wait=False)
-                if await self._decided(turn, candidate, outcome, refused, key):
+                if await self._decided(turn, candidate, outcome, order, refused, key):
                     return
                 refused[candidate.index] = error_of(outcome)
             if is_busy(refused[candidate.index]):
@@ -73,7 +73,7 @@ class LoadBalanceStrategy:
                 continue
             self.turns.took(busy, candidate)
             outcome = await turn.consult(candidate, lease, may_wait=True)
-            if await self._decided(turn, candidate, outcome, refused, key):
+            if await self._decided(turn, candidate, outcome, order, refused, key):
                 return
             refused[candidate.index] = error_of(outcome)
         turn.fail([refused[index] for index in sorted(refused)])
@@ -91,6 +91,7 @@ class LoadBalanceStrategy:
         turn: Turn,
         candidate: Candidate,
         outcome: Branch | LLMError,
+        order: Sequence[Candidate],
         earlier: Mapping[int, LLMError],
         key: bytes | None,
     ) -> bool:
@@ -98,7 +99,8 @@ class LoadBalanceStrategy:
         if isinstance(outcome, Branch) and outcome.error is None:
             if self.affinity is not None and key is not None:
                 self.affinity.served(key, candidate.node.name)
-            others = [each for each in turn.candidates if each is not candidate]
+            failed = [each for each in order if each.index in earlier]
+            others = others_than(candidate, order, failed)
             turn.answer(outcome, {"loadbalance_provider": candidate.node.name}, others)
             await turn.stay(outcome, others)
             return True

@@ -12,7 +12,7 @@ import trio
 from trio_llm import events
 from trio_llm.balancing.contest import first_success, see_losers_off
 from trio_llm.balancing.entrants import all_errors, line_up, note_race
-from trio_llm.balancing.routing import Candidate, preferred_first
+from trio_llm.balancing.routing import Candidate, others_than, preferred_first
 from trio_llm.balancing.turn import Branch, Turn
 from trio_llm.errors import LLMError, ProviderTimeoutError
 
@@ -50,7 +50,8 @@ class RaceStrategy:
             reason = f"lost the race to {name!r}"
             turn.emit(events.WinnerChosen, name, winner.ask.stamp)
             latency = round((winner.ask.stamp - start) * 1000)
-            others = [each for each in turn.candidates if each is not winner.candidate]
+            failed = [each.candidate for each in entrants if each.ask.error is not None]
+            others = others_than(winner.candidate, turn.candidates, failed)
             metadata = {"racing_winner": name, "racing_latency_ms": latency}
             turn.answer(winner, metadata, others)
         losers = [entrant for entrant in entrants if entrant is not winner]
@@ -58,8 +59,8 @@ class RaceStrategy:
         if winner is not None:
             await turn.stay(winner, others)
             return
-        failed = {entrant: _error_of(entrant, deadline, reason) for entrant in entrants}
-        turn.fail(all_errors(refused, failed))
+        errors = {entrant: _error_of(entrant, deadline, reason) for entrant in entrants}
+        turn.fail(all_errors(refused, errors))
 
 
 def _seconds(entrants: list[Branch], start: float) -> dict[Branch, float]:

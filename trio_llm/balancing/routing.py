@@ -123,3 +123,11 @@ def preferred_first(candidates: list[Candidate], prefer: str | None) -> list[Can
     if prefer is None:
         return candidates
     return sorted(candidates, key=lambda candidate: not candidate.node.covers(prefer))
+
+
+def others_than(
+    winner: Candidate, order: Sequence[Candidate], failed: Sequence[Candidate]
+) -> list[Candidate]:
+    """Give those who may go on with a winner's stream: who failed in this call comes last."""
+    others = [candidate for candidate in order if candidate is not winner]
+    return sorted(others, key=lambda candidate: candidate in failed)

@@ -203,7 +203,7 @@ class Turn:
         """See off a member that used up its share of the caller's deadline."""
         reason = "its share of the caller's deadline passed"
         await self.dismiss([branch], reason)
-        self.ask.payload.call.discard(branch.ask.payload.path, reason)
+        branch.ask.payload.discard(reason)
         return ProviderTimeoutError(
             f"no answer within {seconds:.3g} s, {reason}",
             provider=branch.candidate.node.name,
@@ -268,12 +268,15 @@ class Turn:
             answer.guard()
         self.ask.decide(answer, branch.ask.stamp if stamp is None else stamp)
 
-    async def stay(self, branch: Branch, others: Sequence[Candidate] = ()) -> None:
+    async def stay(
+        self, branch: Branch, others: Sequence[Candidate] = (), tries: float = math.inf
+    ) -> None:
         """Remain while the winner's stream runs; leave with it when cancelled.
 
         Args:
             branch: The winner, already let through.
             others: As they were told to `answer`; they go on with a stream that breaks.
+            tries: How many of them may be asked.
         """
         answer = branch.ask.value
         if not branch.guarded or answer is None:
@@ -286,13 +289,14 @@ class Turn:
         # Imported here: it asks members the way in which every balancer does.
         from trio_llm.balancing.continuation import Continuation  # noqa: PLC0415
 
-        following = Continuation(self, branch, list(others), self.policy)
+        following = Continuation(self, branch, answer, list(others), self.policy, tries)
         try:
-            await following.follow(answer)
+            await following.follow()
         except BaseException:
             await self.dismiss([following.branch], self.give_up_reason)
             raise
         finally:
+            following.conclude()
             answer.unguard()
 
     def fail(

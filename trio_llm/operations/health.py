@@ -59,7 +59,7 @@ async def check(board: Switchboard, name: str | None) -> Health:
         answer = await board.outcome(node, ask)
         reply = board.replied(ask.payload.call, node, answer)
     except LLMError as error:
-        await trio.lowlevel.checkpoint_if_cancelled()
+        await trio.lowlevel.checkpoint()  # a call that was refused has met none
         return Health(node.name, False, trio.current_time() - started, error)
     return Health(node.name, True, trio.current_time() - started, model=reply.model)
 

@@ -244,6 +244,16 @@ class Breaker:
             self._unproven = None
             self.cooldown.failures = 0
 
+    def has_the_rules_of(self, other: "Breaker") -> bool:
+        """Whether both come from the same settings."""
+        return (
+            self.cooldown.has_the_rules_of(other.cooldown)
+            and (self.ratio, self.window, self.minimum_calls, self.jitter)
+            == (other.ratio, other.window, other.minimum_calls, other.jitter)
+            and (self.quota_rest, self.authentication_rest)
+            == (other.quota_rest, other.authentication_rest)
+        )
+
     def inherit(self, other: "Breaker") -> None:
         """Take over what another knows of the same provider, as after a reload.
 

@@ -37,7 +37,6 @@ class RetryBudget:
         self.share = share
         self.per_second = per_second
         self._ceiling = max(10.0 * per_second, 1.0)
-        self._balance = min(self._balance, self._ceiling)
 
     def earn(self) -> None:
         """Note a call."""

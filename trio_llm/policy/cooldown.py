@@ -89,6 +89,14 @@ class Cooldown:
         if now >= self.until:
             self._level = 0
 
+    def has_the_rules_of(self, other: "Cooldown") -> bool:
+        """Whether both come from the same settings."""
+        return (self.initial, self.maximum, self.after_failures) == (
+            other.initial,
+            other.maximum,
+            other.after_failures,
+        )
+
     def inherit(self, other: "Cooldown") -> None:
         """Take over the rest, failures and escalation of another, where they are greater."""
         self.until = max(self.until, other.until)

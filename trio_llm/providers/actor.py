@@ -29,6 +29,7 @@ from trio_llm.providers.outcomes import Outcomes
 from trio_llm.providers.probe_plan import ProbePlan, ProbeResult
 from trio_llm.providers.probing import Prober
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
+from trio_llm.providers.succession import succeed
 from trio_llm.providers.visit import Ask
 
 
@@ -188,7 +189,7 @@ class ProviderActor:
         state = self.cell.state
         if state is not ActorState.RUNNING:
             return Refusal(state.value, f"its actor is {state.value}")
-        return self._gate.circuit.rest(now) or self._limits.unsuitable(request)
+        return self._gate.rest(now) or self._limits.unsuitable(request)
 
     def post(self, ask: Ask) -> None:
         """Put an ask into the mailbox."""
@@ -242,7 +243,11 @@ class ProviderActor:
         That is its rests, what is still to be proved, and what was booked on rate
         limits that have not changed. What the other is told later counts here, too.
         """
-        self._gate.inherit(other._gate, trio.current_time())  # noqa: SLF001 - of its kind
+        succeed(self._gate, other._gate, trio.current_time())  # noqa: SLF001 - of its kind
+
+    def leave(self) -> None:
+        """Probe no more of its own accord: from now on only calls under way ask it."""
+        self._prober.left = True
 
     def go_on_counting(self, other: object) -> bool:
         """Take over the counts of an earlier actor, if that is of the same kind; tell whether.

@@ -60,6 +60,9 @@ class Circuit:
         seed: The runtime's seed, for the jitter of rests.
         fixed_key: Whether its key is always the same one, so that one that is refused
             will be refused again.
+
+    Attributes:
+        quiet: Whether it records nothing any more: another one speaks for the provider.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Circuit:
     stream: events.EventStream
     seed: int = 0
     fixed_key: bool = False
+    quiet: bool = attrs.field(default=False, init=False)
     _shown: BreakerState = attrs.field(default=BreakerState.CLOSED, init=False)
     _left_closed: float = attrs.field(default=-math.inf, init=False)
 
@@ -127,10 +131,8 @@ class Circuit:
             kind=kind,
             rng=random.Random(f"{self.seed}/{key}/rest"),  # noqa: S311 - jitter
         )
-        if rests and self.breaker.until > now and self.stream.watched:
-            self.stream.emit(
-                events.CooldownStarted(now, call, (self.name,), self.breaker.until, error.message)
-            )
+        if rests and self.breaker.until > now:
+            self._rests(now, error.message, call)
         self.notice(now, error.message, call)
         return True
 
@@ -143,10 +145,27 @@ class Circuit:
         self.breaker.revived()
         self.notice(now, reason)
 
+    def goes_by_the_rules_of(self, other: "Circuit") -> bool:
+        """Whether another one would have come to the same conclusions, under the same name."""
+        return (self.name, self.fixed_key) == (
+            other.name,
+            other.fixed_key,
+        ) and self.breaker.has_the_rules_of(other.breaker)
+
     def inherit(self, other: "Circuit", now: float) -> None:
-        """Take over what an earlier actor of the same account knows."""
+        """Take over what an earlier actor of the same account knows; it falls silent."""
+        other.quiet = True
+        before = self.breaker.until
         self.breaker.inherit(other.breaker)
-        self.notice(now, "known from before the reload")
+        reason = "known from before the reload"
+        if self.breaker.until > max(before, now):
+            self._rests(now, reason, None)
+        self.notice(now, reason)
+
+    def _rests(self, now: float, reason: str, call: int | None) -> None:
+        if self.stream.watched and not self.quiet:
+            until = self.breaker.until
+            self.stream.emit(events.CooldownStarted(now, call, (self.name,), until, reason))
 
     def notice(self, now: float, reason: str, call: int | None = None) -> None:
         """Record how the state has changed since it was last looked at."""
@@ -156,7 +175,7 @@ class Circuit:
         self._shown = state
         if shown is BreakerState.CLOSED:
             self._left_closed = now
-        if not self.stream.watched:
+        if self.quiet or not self.stream.watched:
             return
         head = (now, call, (self.name,))
         self.stream.emit(events.BreakerChanged(*head, shown.value, state.value, reason))

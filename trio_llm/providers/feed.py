@@ -32,6 +32,7 @@ class Feed:
     _delivered: bool = attrs.field(default=False, init=False)
     _buffer: list[FedEvent] = attrs.field(factory=list[FedEvent], init=False)
     _closed: bool = attrs.field(default=False, init=False)
+    _withheld: bool = attrs.field(default=False, init=False)
     _taker: trio.Event | None = attrs.field(default=None, init=False)
     _giver: trio.Event | None = attrs.field(default=None, init=False)
     _successor: "Feed | None" = attrs.field(default=None, init=False)
@@ -66,7 +67,7 @@ class Feed:
     async def take(self) -> list[FedEvent]:
         """Take everything that is there, waiting for the first; empty means the end."""
         while True:
-            if self._buffer:
+            if self._buffer and not self._withheld:
                 taken, self._buffer = self._buffer, []
                 self._delivered = True
                 if self._giver is not None:
@@ -89,6 +90,7 @@ class Feed:
     def close(self) -> None:
         """Say that nothing more comes; what is buffered can still be taken."""
         self._closed = True
+        self._withheld = False
         for waiting in (self._taker, self._giver):
             if waiting is not None:
                 waiting.set()
@@ -107,6 +109,15 @@ class Feed:
         """Take the end back, before any consumer has seen it: somebody may go on."""
         if self._successor is None:
             self._closed = False
+        else:
+            self._successor.reopen()
+
+    def withhold(self) -> None:
+        """Give nothing more, until another one follows or the end comes: it may be void by then."""
+        if self._successor is None:
+            self._withheld = True
+        else:
+            self._successor.withhold()
 
     def discard(self) -> None:
         """Drop what has not been taken, here and in those that follow."""

@@ -7,6 +7,7 @@ before the line, since they came before everyone in it.
 """
 
 import math
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
@@ -39,7 +40,10 @@ class Gate:
         line_limit: How many may stand in line.
 
     Attributes:
-        heir: Who has taken its place after a reload.
+        heir: Who has taken its place after a reload, and goes by other rules.
+        told: Up to which epoch of the breaker that one has been told.
+        kin: All that go by the same breaker, this one included, where a reload has made
+            it several; each for as long as anybody needs it.
     """
 
     places: Places
@@ -49,12 +53,18 @@ class Gate:
     _line: OrderedDict[Lease, None] = attrs.field(factory=OrderedDict[Lease, None], init=False)
     _again: OrderedDict[Lease, None] = attrs.field(factory=OrderedDict[Lease, None], init=False)
     heir: "Gate | None" = attrs.field(default=None, init=False)
-    _told: int = attrs.field(default=-1, init=False)
+    kin: "tuple[weakref.ref[Gate], ...]" = attrs.field(default=(), init=False)
+    told: int = attrs.field(default=-1, init=False)
 
     @property
     def waiting(self) -> int:
         """How many stand in line for a place."""
         return len(self._line)
+
+    def rest(self, now: float) -> Refusal | None:
+        """Say that the provider rests, if it does, by what this one or its heir was told."""
+        rest = self.circuit.rest(now)
+        return self.heir.rest(now) if rest is None and self.heir is not None else rest
 
     # In the step that selects the provider.
 
@@ -62,6 +72,8 @@ class Gate:
         """Let a request begin where nothing is limited and nobody waits, as is usual."""
         places = self.places
         if self._line or self._again or self.rates.limiter is not None or places.is_full(now):
+            return None
+        if self.heir is not None and self.rest(now) is not None:
             return None
         permit = self.circuit.admit(now)
         if permit is None:
@@ -161,7 +173,7 @@ class Gate:
         """Let those begin whose turn has come; to be called when their way may be free."""
         if not (self._line or self._again):
             return
-        rest = self.circuit.rest(now)
+        rest = self.rest(now)
         if rest is not None:
             self.refuse_all(rest)
             return
@@ -209,6 +221,8 @@ class Gate:
         if lease.permit is not None:
             self.circuit.abandoned(lease.permit)
             lease.permit = None
+            if self.kin:
+                self.advance_all(now)
         if lease.booking is not None:
             self.rates.settle(lease.booking, now, None)
             lease.booking = None
@@ -219,33 +233,17 @@ class Gate:
                 self.places.hold_one(now)
         self.advance(now)
 
-    # When another takes its place.
+    def family(self) -> "list[Gate]":
+        """Give all that go by the same breaker, where these are several."""
+        return [gate for each in self.kin if (gate := each()) is not None]
 
-    def inherit(self, other: "Gate", now: float) -> None:
-        """Take over what an earlier gate to the same account knows, and what it learns yet.
-
-        That is the rests, what is still to be proved, and what was booked on rate limits
-        that have not changed.
-        """
-        other.pass_on(now, self)
-        self.rates.inherit(other.rates)
-
-    def pass_on(self, now: float, heir: "Gate | None" = None) -> None:
-        """Tell whoever takes its place, or has taken it, of what is new.
-
-        Args:
-            now: The present instant.
-            heir: Who takes its place from now on.
-        """
-        if heir is not None and heir is not self.heir:
-            self.heir, self._told = heir, -1
-        heir, epoch = self.heir, self.circuit.breaker.epoch
-        if heir is None or epoch == self._told:
-            return
-        self._told = epoch
-        heir.circuit.inherit(self.circuit, now)
-        heir.advance(now)
-        heir.pass_on(now)
+    def advance_all(self, now: float) -> None:
+        """Let those begin whose turn has come, here and where the same breaker holds."""
+        self.advance(now)
+        if self.kin:
+            for gate in self.family():
+                if gate is not self:
+                    gate.advance(now)
 
     def _head(self) -> Lease | None:
         return next(iter(self._again or self._line), None)

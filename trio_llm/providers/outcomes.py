@@ -14,6 +14,7 @@ from trio_llm.policy import BreakerState
 from trio_llm.providers.gate import Gate
 from trio_llm.providers.lease import Lease
 from trio_llm.providers.rates import used_by_failure, used_by_success
+from trio_llm.providers.succession import pass_on
 
 
 @attrs.define(eq=False)
@@ -44,7 +45,7 @@ class Outcomes:
                 gate.circuit.revived(now, "its key was accepted")
             if lease.booking is not None:
                 self._settle(lease, now, used_by_success(result.usage, lease.tokens))
-        gate.advance(now)
+        gate.advance_all(now)
 
     def failed(
         self,
@@ -70,9 +71,9 @@ class Outcomes:
         permit = lease.permit
         if permit is not None and gate.circuit.failed(permit, error, now, key=key, call=call):
             lease.permit = None
-            gate.pass_on(now)
+            pass_on(gate, now)
         self._settle(lease, now, used_by_failure(error, known))
-        gate.advance(now)
+        gate.advance_all(now)
 
     def given_up(self, lease: Lease, now: float, known: float) -> None:
         """Note that it was cancelled; the server may go on with it for a while."""

@@ -75,6 +75,7 @@ class Prober:
 
     Attributes:
         tally: Where probes are counted.
+        left: Whether the provider has left the plan; then it is for others to probe.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Prober:
     observe: Callable[[Sequence[RateWindow]], None]
     state: Callable[[], ActorState]
     tally: Tally
+    left: bool = attrs.field(default=False, init=False)
     _life: trio.Nursery | None = attrs.field(default=None, init=False)
     _running: _Running | None = attrs.field(default=None, init=False)
     _number: int = attrs.field(default=0, init=False)
@@ -118,8 +120,8 @@ class Prober:
     async def probe(self, interval: float) -> None:
         """Probe the provider, unless there is no need, or no room, for that now.
 
-        There is no need while it rests, while another probe runs, or when a caller was
-        answered within the interval.
+        There is no need while it rests, while another probe runs, when a caller was
+        answered within the interval, or when the provider has left the plan.
 
         Args:
             interval: Seconds for which an answer to a caller says enough.
@@ -163,7 +165,7 @@ class Prober:
         return ProbeResult(False, 0.0, why.error(self.name))
 
     def _is_due(self, now: float, interval: float) -> bool:
-        if self._running is not None or self.state() is not ActorState.RUNNING:
+        if self.left or self._running is not None or self.state() is not ActorState.RUNNING:
             return False
         if self.limits.unsuitable(self._request()) is not None:
             return False
@@ -185,7 +187,7 @@ class Prober:
             return refusal
         if gate.circuit.state(now) is BreakerState.AUTHENTICATION_DEAD:
             return gate.bypass(request, now)
-        return gate.circuit.rest(now) or gate.enqueue(request, now)
+        return gate.rest(now) or gate.enqueue(request, now)
 
     def _start(self, life: trio.Nursery, lease: Lease) -> _Running:
         running = self._running = _Running()

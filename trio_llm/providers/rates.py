@@ -143,14 +143,15 @@ class Rates:
     def inherit(self, other: "Rates") -> None:
         """Go on with the limits of an earlier actor of the same account.
 
-        Unchanged limits are one bucket from now on, so that the calls that the other
-        still finishes count. Changed ones begin anew; the waits that the server asked
-        for hold all the same.
+        Unchanged limits are one bucket from now on, whatever a call beyond them does, so
+        that the calls that the other still finishes count. Changed ones begin anew; the
+        waits that the server asked for hold all the same.
         """
         theirs = other.limiter
         if theirs is None or theirs is self.limiter:
             return
-        if self.limits == other.limits and (self.limiter is None or not self.limits.none):
+        unchanged = self.limits == attrs.evolve(other.limits, waits=self.limits.waits)
+        if unchanged and (self.limiter is None or not self.limits.none):
             self.limiter = theirs
         elif self.limits.learns:
             if self.limiter is None:

@@ -37,6 +37,7 @@ class Answer:
         first_token: When the first useful event came, on Trio's clock.
         finished: When the last byte came, on Trio's clock.
         guards: How many levels above may go on with the stream should it break.
+        predecessor: The stream that broke, if this one goes on with another.
     """
 
     provider: str
@@ -48,6 +49,7 @@ class Answer:
     first_token: float = math.inf
     finished: float = math.inf
     guards: int = attrs.field(default=0, init=False)
+    predecessor: "Answer | None" = attrs.field(default=None, init=False, repr=False)
 
     def end(self, error: LLMError | None = None) -> None:
         """End the stream; one that broke stays open to its consumer while it is guarded."""
@@ -61,6 +63,17 @@ class Answer:
         self.guards += 1
         if self.feed is not None and self.error is not None:
             self.feed.reopen()
+
+    def follow(self, broken: "Answer") -> None:
+        """Go on with a stream that broke, and with all that it had gone on with itself."""
+        failed, since = broken.provider, self.metadata.get("switched_from", ())
+        self.predecessor = broken
+        part: Answer | None = broken
+        while part is not None:
+            switched_from = (*part.metadata.get("switched_from", ()), failed, *since)
+            part.metadata = {**part.metadata, **self.metadata, "switched_from": switched_from}
+            part.provider, part.model = self.provider, self.model
+            part = part.predecessor
 
     def unguard(self) -> None:
         """Say that it will not any more."""
