@@ -42,7 +42,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"call 1: broken OverloadedError, then spare succeeded",
         r"call 2: broken OverloadedError, then spare succeeded",
         r"call 3: spare succeeded",
-        r"broken is cooling for (60|59) s",
+        r"broken is cooling for (59|6[0-6]) s",
         r"asked directly: broken: it is cooling down",
     ),
     "circuit_breaker": (

@@ -246,12 +246,12 @@ def test_under_an_outage_one_call_in_each_window_reaches_the_provider() -> None:
         served = {"a": 0, "b": 0}
 
         async def caller(llm: Runtime) -> None:
-            while trio.current_time() < 700.0:
+            while trio.current_time() < 800.0:
                 served[(await llm.generate("hello")).provider] += 1
-                await trio.sleep(world.rng.uniform(0.0, 4.0))
+                await trio.sleep(world.rng.uniform(0.0, 6.0))
 
         async with world.open(Config(default=tree)) as llm, trio.open_nursery() as nursery:
-            for _ in range(10):
+            for _ in range(6):
                 nursery.start_soon(caller, llm)
         rests = [entry.time for entry in kinds(world.log, "CooldownStarted")]
         (recovered,) = kinds(world.log, "ProviderRecovered")
@@ -260,10 +260,10 @@ def test_under_an_outage_one_call_in_each_window_reaches_the_provider() -> None:
             assert sum(start < at < end for at in began) == 1
         # It is back within one rest of the end of the outage, and serves everybody again.
         assert dead_until <= recovered.time <= dead_until + 300.0 * 1.1 + 3.0
-        assert sum(at > recovered.time for at in began) > 50
-        assert served["b"] > 300
+        assert sum(at > recovered.time for at in began) > 30
+        assert served["b"] > 200
 
-    explore(scenario, seeds=seeds(1000, share=200, least=5))
+    explore(scenario, seeds=seeds(1000, share=100))
 
 
 def test_nobody_starves_in_the_line() -> None:

@@ -59,3 +59,10 @@ def test_a_change_never_gives_a_retry(
             share, per_second = figures
             budget.adjust(now, share=share, per_second=per_second)
         assert spent <= earned + 1e-6
+
+
+def test_without_any_earnings_there_are_no_retries() -> None:
+    """A budget of nothing allows nothing."""
+    budget = RetryBudget(share=0.0, per_second=0.0)
+    budget.earn()
+    assert _spent(budget, 1e6) == 0

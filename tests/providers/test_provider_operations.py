@@ -109,9 +109,11 @@ def test_a_simulated_count_is_what_a_call_is_billed() -> None:
 
 
 def test_a_simulated_provider_lists_its_model() -> None:
-    """And what it can do."""
+    """And what it can do, and that it costs nothing."""
     (model,) = _with(SIMULATED, "models")
-    assert (model.id, model.provider, model.price) == ("simulated", "sim", None)
+    assert (model.id, model.provider) == ("simulated", "sim")
+    assert model.price is not None
+    assert model.price.free
     assert model.capabilities is not None
 
 

@@ -55,6 +55,9 @@ VALUES: dict[str, tuple[Any, str]] = {
     "metadata": ({"key": MARK}, MARK),
     "prefer": (MARK, MARK),
     "max_attempts": (NUMBER, str(NUMBER)),
+    "on_interrupt": ("resume", "resume"),
+    "continuation": (True, "continuation"),
+    "side_effects": (True, "side_effects"),
     "extra": ({}, MARK),
     "tags": ({"key": MARK}, MARK),
 }
@@ -78,6 +81,10 @@ USUAL: dict[str, Fate] = {
     "metadata": "sent",
     "prefer": "elsewhere",
     "max_attempts": "elsewhere",
+    "on_interrupt": "elsewhere",
+    # The messages themselves show it: the last of them is the assistant's.
+    "continuation": "elsewhere",
+    "side_effects": "elsewhere",
     "extra": "sent",
     "tags": "elsewhere",
 }

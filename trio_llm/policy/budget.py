@@ -26,7 +26,7 @@ class RetryBudget:
     _counted: float = attrs.field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._ceiling = self._balance = max(10.0 * self.per_second, 1.0)
+        self._ceiling = self._balance = _ceiling_of(self.share, self.per_second)
 
     def adjust(self, now: float, *, share: float, per_second: float) -> None:
         """Go by other figures from `now` (seconds) on; what has been earned stays.
@@ -36,7 +36,7 @@ class RetryBudget:
         self._count(now)
         self.share = share
         self.per_second = per_second
-        self._ceiling = max(10.0 * per_second, 1.0)
+        self._ceiling = _ceiling_of(share, per_second)
 
     def earn(self) -> None:
         """Note a call."""
@@ -56,3 +56,8 @@ class RetryBudget:
             earned = (now - self._counted) * self.per_second
             self._balance = min(self._balance + earned, self._ceiling)
         self._counted = now
+
+
+def _ceiling_of(share: float, per_second: float) -> float:
+    """Give the most that is kept; where nothing is earned there is nothing."""
+    return max(10.0 * per_second, 1.0) if share or per_second else 0.0
