@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.config_fixture_classes import Backwards, Echo, shortest
+from trio_llm.chat import Completion, Request
 from trio_llm.config import (
     BreakerSettings,
     Config,
@@ -178,10 +179,15 @@ def test_functions_and_selections_are_written_by_name(tmp_path: Path) -> None:
     loaded = load_config(path, {}).default
     assert isinstance(loaded, LoadBalance)
     assert loaded.selection == "tests.config.config_fixture_classes:Backwards"
-    (race,) = loaded.members or ()
+    assert loaded.members is not None
+    (race,) = loaded.members
     assert isinstance(race, Race)
     assert race.scorer == "tests.config.config_fixture_classes:shortest"
-    nameless = Race(members, strategy="quality", scorer=lambda _request, _answer: 1.0)
+
+    def local(_request: Request, _answer: Completion) -> float:
+        return 1.0
+
+    nameless = Race(members, strategy="quality", scorer=local)
     with pytest.raises(ConfigError) as caught:
         Config(default=LoadBalance([nameless], strategy="custom", selection=Backwards())).save(path)
     assert [fault.split(":")[0] for fault in caught.value.faults] == [

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -23,8 +23,8 @@ def named_besides(balancer: object) -> tuple[str, ...]:
     """Give the names, in its settings, of those whom a balancer asks besides its members."""
     names: list[str] = []
     for setting in ("judge", "embedder", "on_context_length", "on_content_filter"):
-        value = getattr(balancer, setting, None)
-        asked = value if isinstance(value, tuple) else (value,)
+        value: object = getattr(balancer, setting, None)
+        asked = cast("tuple[object, ...]", value if isinstance(value, tuple) else (value,))
         names += [each for each in asked if isinstance(each, str)]
     return tuple(names)
 
