@@ -148,7 +148,8 @@ async def test_the_models_of_two_servers(servers: list[Server]) -> None:
     assert models.errors == {}
     assert one == models[0]
     assert one.context_window == CONTEXT
-    assert one.price is None
+    assert one.price is not None
+    assert one.price.free  # it stands on one's own machine
 
 
 async def test_the_models_when_one_server_is_gone(mortals: list[Server]) -> None:
