@@ -263,7 +263,7 @@ def test_under_an_outage_one_call_in_each_window_reaches_the_provider() -> None:
         assert sum(at > recovered.time for at in began) > 30
         assert served["b"] > 200
 
-    explore(scenario, seeds=seeds(300, share=30))
+    explore(scenario, seeds=seeds(300, share=100, least=3))
 
 
 def test_nobody_starves_in_the_line() -> None:
