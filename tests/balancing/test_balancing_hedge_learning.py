@@ -1,7 +1,5 @@
 """How a hedge learns how late is too late."""
 
-from typing import Any
-
 import pytest
 import trio
 
@@ -11,8 +9,6 @@ from trio_llm import (
     Config,
     Hedge,
 )
-from trio_llm.assembly import strategies
-from trio_llm.balancing import HedgeStrategy
 from trio_llm.providers.backend import Work
 from trio_llm.testing import Answers, Stalls, Step, World, run
 
@@ -162,15 +158,8 @@ def test_a_member_of_which_nothing_is_known_is_taken_to_be_like_those_beside_it(
     run(scenario)
 
 
-def test_the_balancer_counts_its_hedges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls, hedges, those of them that won, and calls that could not be hedged."""
-    made: list[HedgeStrategy] = []
-
-    def make(*settings: Any) -> HedgeStrategy:
-        made.append(HedgeStrategy(*settings))
-        return made[-1]
-
-    monkeypatch.setattr(strategies, "HedgeStrategy", make)
+def test_statistics_count_the_hedges() -> None:
+    """Those that started, those of them that won, and calls that could not be hedged."""
 
     async def scenario(world: World) -> None:
         cast = Cast()
@@ -182,8 +171,8 @@ def test_the_balancer_counts_its_hedges(monkeypatch: pytest.MonkeyPatch) -> None
             for _ in range(3):
                 await llm.generate("hi")
             await llm.generate("hi", side_effects=True)
-        (strategy,) = made
-        assert (strategy.calls, strategy.hedges, strategy.won) == (3, 1, 1)
-        assert strategy.suppressed == 1
+            counts = llm.statistics().calls
+        assert (counts.requests, counts.hedges, counts.hedges_won) == (4, 1, 1)
+        assert counts.hedges_suppressed == 1
 
     run(scenario)

@@ -6,23 +6,13 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from tests.guarantees.scenes import Cast
+from tests.guarantees.scenes import Cast, Leaf
 from trio_llm import Config, Fallback, Hedge, LoadBalance, Race
 from trio_llm.config.schema import Member
 from trio_llm.testing import Answers, Fails, Step
 
 Outcome: TypeAlias = tuple[float, str | None]
 """When something is decided, and by whom; ``None`` when it fails."""
-
-
-@attrs.frozen
-class Leaf:
-    """A provider: when it answers or fails, and through how many passes of the scheduler."""
-
-    name: str
-    after: float
-    succeeds: bool
-    passes: int
 
 
 @attrs.frozen

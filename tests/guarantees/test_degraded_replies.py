@@ -6,12 +6,12 @@ an error, and so does everything at a provider that is asked by its name.
 """
 
 import random
-from typing import Any
 
 import attrs
 import pytest
 import trio
 
+from tests.guarantees.degraded_scenes import DEFAULT, SORRY, STALE, STURDY, text_of
 from tests.guarantees.scenes import Cast, assert_idle, by_attempt, field, kinds
 from trio_llm import (
     AllProvidersFailed,
@@ -22,8 +22,6 @@ from trio_llm import (
     ConfigError,
     ContentFilterError,
     ContextLengthError,
-    CooldownSettings,
-    Degradation,
     Fallback,
     InvalidRequestError,
     LLMError,
@@ -50,17 +48,6 @@ from trio_llm.testing import (
     run,
     seeds,
 )
-
-SORRY = "We are out of words for the moment."
-DEFAULT = Degradation(reply=SORRY)
-STALE = Degradation(stale=True, stale_for=60.0)
-
-
-STURDY = CooldownSettings(after_failures=1000)
-
-
-async def _text(stream: Any) -> str:
-    return "".join([piece async for piece in stream.text()])
 
 
 def test_the_default_reply_is_marked_and_tells_why() -> None:
@@ -193,7 +180,7 @@ def test_what_another_provider_could_not_have_mended_stays_an_error(
                 if not stream:
                     return (await llm.generate("hello")).text
                 async with llm.stream("hello") as events:
-                    return await _text(events)
+                    return await text_of(events)
 
             if degrades:
                 assert await ask() == SORRY
@@ -348,7 +335,7 @@ def test_in_a_storm_every_reply_is_whole_or_marked() -> None:
                         outcome = await llm.generate(own.choice("xyz"))
                     else:
                         async with llm.stream(own.choice("xyz")) as stream:
-                            text = await _text(stream)
+                            text = await text_of(stream)
                             outcome = stream.reply
                             assert text == outcome.text
                 except LLMError as error:

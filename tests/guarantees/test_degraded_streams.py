@@ -10,12 +10,11 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.guarantees.degraded_scenes import DEFAULT, SORRY, STALE, STURDY, text_of
 from tests.guarantees.scenes import Cast, assert_idle
 from trio_llm import (
     Completion,
     Config,
-    CooldownSettings,
-    Degradation,
     Finished,
     Message,
     Provider,
@@ -35,17 +34,6 @@ from trio_llm.testing import (
     World,
     run,
 )
-
-SORRY = "We are out of words for the moment."
-DEFAULT = Degradation(reply=SORRY)
-STALE = Degradation(stale=True, stale_for=60.0)
-
-
-STURDY = CooldownSettings(after_failures=1000)
-
-
-async def _text(stream: Any) -> str:
-    return "".join([piece async for piece in stream.text()])
 
 
 def test_a_stream_that_fails_before_its_commit_is_one_piece_and_the_reply() -> None:
@@ -68,7 +56,7 @@ def test_a_stream_that_fails_before_its_commit_is_one_piece_and_the_reply() -> N
                     assert stream.provider == stream.reply.provider
                     assert "prompt" not in repr(stream)
                 async with llm.stream(prompt) as stream:
-                    assert await _text(stream) == text
+                    assert await text_of(stream) == text
                 async with llm.stream(prompt):
                     pass  # left before it was read
             assert llm.statistics().degraded == 6
@@ -85,7 +73,7 @@ def test_an_answer_of_a_stream_is_remembered_once_it_has_finished() -> None:
         config = Config(default=Cast().provider("a", script), degradation=STALE)
         async with world.open(config) as llm:
             async with llm.stream("read") as stream:
-                await _text(stream)
+                await text_of(stream)
             async with llm.stream("left") as stream:
                 assert await anext(stream) == TextDelta("ha")
             assert (await llm.generate("read")).text == "whole"
@@ -105,7 +93,7 @@ def test_a_stream_that_breaks_after_its_commit_is_not_degraded() -> None:
         async with world.open(config) as llm:
             with pytest.raises(StreamInterruptedError) as caught:
                 async with llm.stream("hello") as stream:
-                    await _text(stream)
+                    await text_of(stream)
             assert caught.value.partial_text
             assert llm.statistics().degraded == 0
 
@@ -177,7 +165,7 @@ def test_an_answer_that_calls_a_tool_and_says_that_it_is_done_is_not_given_again
     run(scenario)
 
 
-def test_a_typed_answer_is_never_read_from_the_default_text() -> None:
+def test_a_typed_answer_is_never_read_from_the_defaulttext_of() -> None:
     """`generate_as` and `stream_as` raise the error, or give a stale answer of the type."""
 
     async def scenario(world: World) -> None:

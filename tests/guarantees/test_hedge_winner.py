@@ -9,8 +9,8 @@ import random
 
 import pytest
 
-from tests.guarantees.hedge_scenes import Branching, Leaf, Planned, configure, draw, foresee
-from tests.guarantees.scenes import Cast, kinds
+from tests.guarantees.hedge_scenes import Branching, Planned, configure, draw, foresee
+from tests.guarantees.scenes import Cast, Leaf, kinds
 from trio_llm import AllProvidersFailed, TextDelta
 from trio_llm.testing import Entry, World, canonical, run, seeds
 

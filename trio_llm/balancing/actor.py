@@ -278,6 +278,7 @@ class BalancerActor:
                     self._close_deadline,
                     self._seed,
                     self._room,
+                    self._tally,
                     self._on_interrupt,
                     self._models.usual,
                 )

@@ -50,12 +50,6 @@ class HedgeStrategy:
         minimum_samples: Without so many recent times there is no percentile.
         window: How many seconds count as recent.
         budget: What limits the extra load.
-
-    Attributes:
-        calls: Calls that were asked of a member.
-        hedges: Members that were asked beside others because those were late.
-        won: Hedges that answered first.
-        suppressed: Calls that were late and could not be hedged.
     """
 
     delay: float | None = None
@@ -63,10 +57,6 @@ class HedgeStrategy:
     minimum_samples: int = 20
     window: float = 300.0
     budget: HedgeBudget = attrs.field(factory=HedgeBudget)
-    calls: int = attrs.field(default=0, init=False)
-    hedges: int = attrs.field(default=0, init=False)
-    won: int = attrs.field(default=0, init=False)
-    suppressed: int = attrs.field(default=0, init=False)
     _times: dict[_Alike, RotatingHistogram] = attrs.field(
         factory=dict[_Alike, RotatingHistogram], init=False
     )
@@ -98,7 +88,7 @@ class HedgeStrategy:
             others = others_than(winner.candidate, order, failed)
             if call.hedged:
                 turn.emit(events.WinnerChosen, name, winner.ask.stamp)
-                self.won += winner in call.hedges
+                turn.tally.hedges_won += winner in call.hedges
             turn.answer(winner, _metadata(name, call.delay, hedged=call.hedged), others)
         losers = [branch for branch in call.branches if branch is not winner]
         await see_losers_off(turn, losers, reason)
@@ -143,7 +133,6 @@ class HedgeStrategy:
 
     def asked(self, candidate: Candidate) -> None:
         """Count a call whose first member has been asked."""
-        self.calls += 1
         self.budget.called(_cost(candidate))
 
     def forbids(self, candidate: Candidate) -> str | None:
@@ -154,12 +143,7 @@ class HedgeStrategy:
 
     def hedged(self, candidate: Candidate) -> None:
         """Count a hedge that has started."""
-        self.hedges += 1
         self.budget.hedged(_cost(candidate))
-
-    def held_back(self) -> None:
-        """Count a call that was late and could not be hedged."""
-        self.suppressed += 1
 
     def _learn(self, turn: Turn, runners: list[Runner]) -> None:
         """Note how long the members took that were asked alone."""

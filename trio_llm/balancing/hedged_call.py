@@ -46,10 +46,6 @@ class Hedging(Protocol):
         """Count a hedge that has started."""
         ...
 
-    def held_back(self) -> None:
-        """Count a call that was late and could not be hedged."""
-        ...
-
 
 @attrs.define(eq=False)
 class Runner:
@@ -250,12 +246,13 @@ class HedgedCall:
                 self.hedges.append(branch)
                 self.delay = late.patience
                 self.shared.hedged(target)
+                turn.tally.hedges += 1
                 turn.emit(events.HedgeStarted, target.node.name, late.patience)
                 self._enter(branch)
                 return
             reason = branch.code
         self._suppressed = True
-        self.shared.held_back()
+        turn.tally.hedges_suppressed += 1
         turn.emit(events.HedgeSuppressed, reason)
         self._arm()
 

@@ -22,6 +22,7 @@ from trio_llm.errors import (
 from trio_llm.policy import blame_for
 from trio_llm.providers.lease import ATTEMPTS_SPENT, WORTH_WAITING, Refusal
 from trio_llm.providers.node import Node
+from trio_llm.providers.status import Tally
 from trio_llm.providers.visit import Ask, Visit
 
 _REFUSED = {
@@ -93,6 +94,7 @@ class Turn:
         close_deadline: Seconds that a cancelled member has to leave.
         seed: The runtime's seed, for keyed randomness.
         room: The balancer's waiting room.
+        tally: The balancer's counts.
         on_interrupt: What happens when a stream breaks, unless the call says otherwise.
         models: The model that a member is asked for when the call names none.
     """
@@ -103,6 +105,7 @@ class Turn:
     close_deadline: float
     seed: int
     room: WaitingRoom
+    tally: Tally
     on_interrupt: OnInterrupt = OnInterrupt.FAIL
     models: Mapping[str, str] = attrs.field(factory=dict[str, str])
 

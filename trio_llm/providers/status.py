@@ -98,6 +98,9 @@ class NodeStatistics:
         output_tokens: Tokens written by the successes.
         retries: Of the attempts, those that were not the first of their visit.
         probes: Active probes, checks included.
+        hedges: Members that a hedge asked beside others because those were late.
+        hedges_won: Of these, the ones that answered first.
+        hedges_suppressed: Calls of a hedge that were late and could not be hedged.
         races: How many races the win rate stands for, older ones counting for less.
         win_rate: Share of these that it won, or ``None`` without any.
         p50: Median seconds to the first token of a stream, or to the answer of a plain
@@ -117,6 +120,9 @@ class NodeStatistics:
     output_tokens: int = 0
     retries: int = 0
     probes: int = 0
+    hedges: int = 0
+    hedges_won: int = 0
+    hedges_suppressed: int = 0
     races: float = 0.0
     win_rate: float | None = None
     p50: float | None = None
@@ -145,6 +151,9 @@ class Tally:
     output_tokens: int = 0
     retries: int = 0
     probes: int = 0
+    hedges: int = 0
+    hedges_won: int = 0
+    hedges_suppressed: int = 0
 
     def success(self, latency: float, usage: Usage | None) -> None:
         """Count a visit that gave an answer after `latency` seconds."""
@@ -179,6 +188,9 @@ class Tally:
             self.output_tokens,
             self.retries,
             self.probes,
+            self.hedges,
+            self.hedges_won,
+            self.hedges_suppressed,
             vitals.races,
             vitals.win_rate,
             vitals.p50,
