@@ -1,6 +1,7 @@
 """Every error that the library raises, under one root."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -57,6 +58,48 @@ class ConfigError(LLMError):
 
 class RuntimeClosedError(LLMError):
     """The runtime is being closed, or has been, and takes no new configuration."""
+
+
+class BudgetExceededError(LLMError):
+    """A budget has no room for what the call is expected to cost; nothing was sent.
+
+    Attributes:
+        message: What happened, in words.
+        budget: The name of the budget.
+        account: Whose it is, where each has its own: the name of the provider, the model
+            or the user; empty for a budget of the whole runtime.
+        limit: What may be spent in the period, in US dollars.
+        spent: What has been, and what is set aside for calls under way.
+        retry_after: Seconds until the next period begins; ``None`` if there is none.
+        falls_through: Whether a balancer goes on to members that cost less.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str,
+        account: str = "",
+        limit: Decimal,
+        spent: Decimal,
+        retry_after: float | None = None,
+        falls_through: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.budget = budget
+        self.account = account
+        self.limit = limit
+        self.spent = spent
+        self.retry_after = retry_after
+        self.falls_through = falls_through
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _plain, (type(self), self.args), self.__dict__.copy()
+
+
+class StoreError(LLMError):
+    """What is kept on disk cannot be read or written; the error names the file and the remedy."""
 
 
 class ProviderError(LLMError):

@@ -7,9 +7,15 @@ actor's name alone). Records arrive in the order in which things happened.
 
 import logging
 from collections.abc import Callable
-from typing import TypeAlias
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
+
+from trio_llm.chat.cost import NOTHING
+
+if TYPE_CHECKING:
+    from trio_llm.chat import AnyRequest, AnyResult, Cost, Usage
 
 _logger = logging.getLogger("trio_llm.events")
 
@@ -35,27 +41,60 @@ class Event:
 
 @attrs.frozen
 class RequestStarted(Event):
-    """A caller asked."""
+    """A caller asked.
+
+    Attributes:
+        streaming: Whether it wants the answer as it is written.
+        operation: What it asks for: ``chat``, ``embed``, ...
+        model: The model, if it named one.
+        content: The request itself; only where `EventStream.content` says so.
+    """
 
     streaming: bool
+    operation: str = "chat"
+    model: str | None = None
+    content: "AnyRequest | None" = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
 class RequestFinished(Event):
-    """A caller got its outcome: ``succeeded``, ``failed`` or ``cancelled``."""
+    """A caller got its outcome.
+
+    Attributes:
+        outcome: ``succeeded``, ``failed`` or ``cancelled``.
+        latency: Seconds from the call to that.
+        provider: Who answered.
+        error: The class name of the error.
+        model: The model that answered.
+        usage: Tokens of the exchange that won.
+        cost: What the call cost, all its attempts together.
+        finish_reason: Why the answer ended.
+        first_token: Seconds to the first useful event, for a stream.
+        operation: What was asked for.
+        content: The answer itself; only where `EventStream.content` says so.
+    """
 
     outcome: str
     latency: float
     provider: str | None = None
     error: str | None = None
+    model: str | None = None
+    usage: "Usage | None" = None
+    cost: "Cost" = NOTHING
+    finish_reason: str | None = None
+    first_token: float | None = None
+    operation: str = "chat"
+    content: "AnyResult | None" = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
 class AttemptStarted(Event):
-    """A physical attempt begins."""
+    """A physical attempt begins; `provider_kind` is the provider's, as in the catalogue."""
 
     number: int
     model: str | None
+    provider_kind: str = ""
+    operation: str = "chat"
 
 
 @attrs.frozen
@@ -68,10 +107,23 @@ class FirstToken(Event):
 
 @attrs.frozen
 class AttemptSucceeded(Event):
-    """A physical attempt gave a whole answer after `latency` seconds."""
+    """A physical attempt gave a whole answer after `latency` seconds.
+
+    `model` was asked for, `answered_by` is what the provider calls the one that answered;
+    `first_token` is in seconds from the start of the attempt.
+    """
 
     number: int
     latency: float
+    model: str | None = None
+    answered_by: str | None = None
+    provider_kind: str = ""
+    operation: str = "chat"
+    usage: "Usage | None" = None
+    cost: "Cost | None" = None
+    finish_reason: str | None = None
+    response_id: str | None = None
+    first_token: float | None = None
 
 
 @attrs.frozen
@@ -82,6 +134,11 @@ class AttemptFailed(Event):
     latency: float
     error: str
     reason: str
+    model: str | None = None
+    provider_kind: str = ""
+    operation: str = "chat"
+    status: int | None = None
+    cost: "Cost | None" = None
 
 
 @attrs.frozen
@@ -91,6 +148,10 @@ class AttemptCancelled(Event):
     number: int
     latency: float
     reason: str
+    model: str | None = None
+    provider_kind: str = ""
+    operation: str = "chat"
+    cost: "Cost | None" = None
 
 
 @attrs.frozen
@@ -290,6 +351,98 @@ class Degraded(Event):
     error: str
 
 
+@attrs.frozen
+class BudgetAlert(Event):
+    """A budget was used up to a share of its limit.
+
+    Attributes:
+        budget: Its name.
+        account: Whose it is, where each has its own; empty otherwise.
+        threshold: The share of the limit that was reached.
+        spent: US dollars spent in the period.
+        limit: Its limit in US dollars.
+    """
+
+    budget: str
+    account: str
+    threshold: float
+    spent: Decimal
+    limit: Decimal
+
+
+@attrs.frozen
+class BudgetExceeded(Event):
+    """A budget has no room for an attempt, which is refused, passed on, or made with a warning.
+
+    Attributes:
+        budget: Its name.
+        account: Whose it is, where each has its own; empty otherwise.
+        how: ``refuse``, ``fall_on`` or ``warn``.
+        expected: US dollars that the attempt is expected to cost.
+        spent: US dollars spent in the period, and set aside.
+        limit: Its limit in US dollars.
+    """
+
+    budget: str
+    account: str
+    how: str
+    expected: Decimal
+    spent: Decimal
+    limit: Decimal
+
+
+@attrs.frozen
+class CacheHit(Event):
+    """An answer was given from the cache; `age` is in seconds, `stale` past its time."""
+
+    age: float
+    stale: bool = False
+
+
+@attrs.frozen
+class CacheMissed(Event):
+    """The cache had no answer."""
+
+
+@attrs.frozen
+class CacheStored(Event):
+    """An answer was kept, in so many bytes; so many others had to go."""
+
+    size: int
+    evicted: int
+
+
+@attrs.frozen
+class FlightJoined(Event):
+    """A caller shares the call of another who asked the same; `waiters` share it now."""
+
+    waiters: int
+
+
+@attrs.frozen
+class StoreFailed(Event):
+    """The store did not take something; `pending` changes wait to be written."""
+
+    error: str
+    pending: int
+
+
+@attrs.frozen
+class StoreRecovered(Event):
+    """Attempts that were under way when an earlier process ended were booked, by estimate."""
+
+    charges: int
+    cost: "Cost"
+
+
+@attrs.frozen
+class HistorySetAside(Event):
+    """The performance file could not be read; it was renamed, and the history begins anew."""
+
+    file: str
+    reason: str
+
+
 Observer: TypeAlias = Callable[[Event], None]
 
 
@@ -299,8 +452,12 @@ class EventStream:
 
     Observers are synchronous and isolated: one that raises is logged, keeps its
     place, and harms neither the others nor the call.
+
+    Attributes:
+        content: Whether records may hold what is asked and answered.
     """
 
+    content: bool = False
     _observers: tuple[Observer, ...] = attrs.field(default=(), init=False)
 
     @property

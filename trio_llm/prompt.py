@@ -40,6 +40,7 @@ class CallOptions(TypedDict, total=False):
     max_attempts: int | None
     on_interrupt: OnInterrupt | Literal["fail", "restart", "resume"] | None
     side_effects: bool | None
+    cache: bool | Literal["off", "on", "read_only", "write_only"] | None
     extra: Mapping[str, Mapping[str, Any]] | None
     tags: Mapping[str, str] | None
 

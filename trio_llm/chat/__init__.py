@@ -1,6 +1,12 @@
 """The vocabulary of a conversation: messages, tools, requests, replies, stream events."""
 
 from trio_llm.chat.capability import Capability as Capability
+from trio_llm.chat.charge import Charge as Charge
+from trio_llm.chat.charge import Reservation as Reservation
+from trio_llm.chat.charge import Subject as Subject
+from trio_llm.chat.cost import NOTHING as NOTHING
+from trio_llm.chat.cost import Certainty as Certainty
+from trio_llm.chat.cost import Cost as Cost
 from trio_llm.chat.limits import RateWindow as RateWindow
 from trio_llm.chat.messages import Audio as Audio
 from trio_llm.chat.messages import File as File

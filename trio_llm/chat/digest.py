@@ -10,7 +10,7 @@ import attrs
 from trio_llm.chat.request import Request
 
 _ASIDE: Final = frozenset(
-    {"metadata", "prefer", "max_attempts", "on_interrupt", "side_effects", "tags"}
+    {"cache", "metadata", "prefer", "max_attempts", "on_interrupt", "side_effects", "tags"}
 )
 """The fields of a request that say nothing of what it asks for."""
 

@@ -2,10 +2,12 @@
 
 import enum
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from trio_llm.chat.cost import NOTHING, Cost
 from trio_llm.chat.messages import Message, ToolCall
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
@@ -44,6 +46,7 @@ class Completion:
         finish_reason: Why it ended, in this library's words.
         raw_finish: Why it ended, in the provider's words.
         usage: Tokens, or ``None`` where the provider did not say.
+        charged: US dollars that the provider says it charged; ``None`` where it does not.
         model: The model that answered, as the provider names it.
         response_id: The provider's identifier of the response.
         raw: The decoded body; ``None`` for a stream.
@@ -56,6 +59,7 @@ class Completion:
     model: str | None = None
     response_id: str | None = None
     raw: Any = attrs.field(default=None, repr=False)
+    charged: Decimal | None = None
 
 
 class AttemptOutcome(enum.Enum):
@@ -85,6 +89,7 @@ class Attempt:
         time_to_first_token: Seconds from its own start to the first useful
             event, for streams.
         usage: Tokens, as far as known.
+        cost: What it cost, as far as known; ``None`` where the price is not known.
     """
 
     provider: str
@@ -99,6 +104,7 @@ class Attempt:
     status: int | None = None
     time_to_first_token: float | None = None
     usage: Usage | None = None
+    cost: Cost | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -125,6 +131,9 @@ class Reply:
         degraded: How it stands in for an answer that nobody could give: ``stale`` (the
             last good one to the same request) or ``default`` (the configured text);
             ``None`` for a real answer.
+        cost: What the call cost: all its attempts, retries and losers included.
+        cached: How it came without a call of its own: ``hit`` (from the cache) or
+            ``shared`` (the call of another caller who asked the same); ``None`` otherwise.
     """
 
     message: Message
@@ -138,6 +147,8 @@ class Reply:
     attempts: tuple[Attempt, ...] = ()
     raw: Any = attrs.field(default=None, repr=False)
     degraded: str | None = None
+    cost: Cost = NOTHING
+    cached: str | None = None
 
     @property
     def text(self) -> str:

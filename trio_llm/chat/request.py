@@ -221,6 +221,18 @@ def _to_interrupt(value: OnInterrupt | str | None) -> OnInterrupt | None:
         raise ValueError(msg) from None
 
 
+CACHE_MODES = ("off", "on", "read_only", "write_only")
+
+
+def _to_cache_mode(value: str | bool | None) -> str | None:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or value in CACHE_MODES:
+        return value
+    msg = f"cache must be one of {', '.join(CACHE_MODES)}, not {value!r}"
+    raise ValueError(msg)
+
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -253,6 +265,9 @@ class Request:
         continuation: Whether the last message is an answer that is to be gone on with, in
             place of a turn that is to be answered. Asked only of providers that can.
         side_effects: Whether answering twice would do harm; such a call is never hedged.
+        cache: ``on``, ``off``, ``read_only`` or ``write_only`` (or true or false): whether
+            the answer may come from the cache, and be kept there; ``None`` means what is
+            configured.
         extra: Further fields by dialect name, merged into the request body as
             they are.
         tags: Labels for events and accounting; never sent.
@@ -277,6 +292,7 @@ class Request:
     on_interrupt: OnInterrupt | None = attrs.field(default=None, converter=_to_interrupt)
     continuation: bool = False
     side_effects: bool = False
+    cache: str | None = attrs.field(default=None, converter=_to_cache_mode)
     extra: Mapping[str, Mapping[str, Any]] = _NOTHING
     tags: Mapping[str, str] = _NOTHING
 

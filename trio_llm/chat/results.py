@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from trio_llm.chat.capability import Capability
+from trio_llm.chat.cost import NOTHING, Cost
 from trio_llm.chat.reply import Attempt, Usage
 
 
@@ -22,6 +23,8 @@ class OperationResult:
         metadata: What the balancers add, as in a `Reply`.
         attempts: One record per physical attempt.
         raw: The provider's decoded body.
+        charged: US dollars that the provider says it charged; ``None`` where it does not.
+        cost: What the operation cost: all its attempts, retries and losers included.
     """
 
     usage: Usage | None = None
@@ -31,6 +34,8 @@ class OperationResult:
     metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     attempts: tuple[Attempt, ...] = ()
     raw: Any = attrs.field(default=None, repr=False)
+    charged: Decimal | None = None
+    cost: Cost = NOTHING
 
 
 def _count_vectors(vectors: Sequence[Sequence[float]]) -> str:

@@ -1,5 +1,10 @@
 """Configuration: what can be said, where it comes from, and one check of all of it."""
 
+from trio_llm.config.accounting import Budget as Budget
+from trio_llm.config.accounting import CacheSettings as CacheSettings
+from trio_llm.config.accounting import LoggingSettings as LoggingSettings
+from trio_llm.config.accounting import StoreSettings as StoreSettings
+from trio_llm.config.accounting import TelemetrySettings as TelemetrySettings
 from trio_llm.config.load import load_config as load_config
 from trio_llm.config.plan import Plan as Plan
 from trio_llm.config.plan import ResolvedBalancer as ResolvedBalancer

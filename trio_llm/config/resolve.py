@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import attrs
 
+from trio_llm.config.accounting import Budget
 from trio_llm.config.census import Census, Place, occurrences
 from trio_llm.config.faults import Faults
 from trio_llm.config.members import Membership, named_besides, unknown_name
@@ -19,6 +20,10 @@ from trio_llm.config.tree import Config
 
 def _value_faults(config: Config, places: list[Place], faults: Faults) -> None:
     faults.extend(faults_of(config, ""))
+    if is_table(config.budgets):
+        for name, budget in config.budgets.items():
+            if isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
+                faults.extend(faults_of(budget, under("budgets", str(name))))
     for place in places:
         faults.extend(faults_of(place.node, place.path))
         if not isinstance(place.node, Provider):

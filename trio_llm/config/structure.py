@@ -5,12 +5,19 @@ check of the values can still find everything else that is wrong.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
+from trio_llm.config.accounting import (
+    Budget,
+    CacheSettings,
+    LoggingSettings,
+    StoreSettings,
+    TelemetrySettings,
+)
 from trio_llm.config.faults import Faults
 from trio_llm.config.rules import is_sequence, is_table, key_of, record_of, suggestion, under
 from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
@@ -41,6 +48,11 @@ _RECORDS: Final = (
     RetryBudgetSettings,
     Degradation,
     Simulation,
+    Budget,
+    CacheSettings,
+    StoreSettings,
+    TelemetrySettings,
+    LoggingSettings,
     Provider,
     *BALANCERS,
     Config,
@@ -87,11 +99,23 @@ def _as_balancers(value: object, _type: object) -> object:
     return _converter.structure(value, dict[Any, Balancer]) if is_table(value) else value
 
 
+_Budget: TypeAlias = Budget | str
+
+
+def _as_budget(value: object, _type: object) -> object:
+    return _as_record(value, Budget)
+
+
+def _as_budgets(value: object, _type: object) -> object:
+    return _converter.structure(value, dict[Any, _Budget]) if is_table(value) else value
+
+
 _SPECIAL: Final = {
     "members": _as_members,
     "providers": _as_providers,
     "balancers": _as_balancers,
     "default": _as_member,
+    "budgets": _as_budgets,
 }
 
 
@@ -114,6 +138,7 @@ for _cls in _RECORDS:
         ),
     )
 _converter.register_structure_hook_func(lambda type_: type_ is Member, _as_member)
+_converter.register_structure_hook_func(lambda type_: type_ is _Budget, _as_budget)
 _converter.register_structure_hook_func(lambda type_: type_ is Balancer, _as_balancer)
 
 

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 import attrs
 
 from trio_llm.config import rules
+from trio_llm.config.accounting import (
+    Budget,
+    CacheSettings,
+    LoggingSettings,
+    StoreSettings,
+    TelemetrySettings,
+    is_time_zone,
+)
 from trio_llm.config.census import Place, occurrences
 from trio_llm.config.save import write
 from trio_llm.config.schema import BALANCERS, Balancer, Member, Provider
@@ -19,6 +27,16 @@ def _to_providers(value: Mapping[str, Provider]) -> Mapping[str, Provider]:
 
 def _to_balancers(value: Mapping[str, Balancer]) -> Mapping[str, Balancer]:
     return rules.to_table(value)
+
+
+def _to_budgets(value: Mapping[str, Budget]) -> Mapping[str, Budget]:
+    return rules.to_table(value)
+
+
+def _is_budget(value: object) -> str | None:
+    if not isinstance(value, Budget):
+        return rules.expected("a table (in code, a Budget)", value)
+    return None
 
 
 def _is_table(value: object) -> str | None:
@@ -80,6 +98,18 @@ class Config:
         restart: How often actors are restarted.
         retry_budget: How many retries all calls may make together.
         degradation: What callers get when nobody can answer.
+        budgets: What may be spent, by a name for each budget.
+        time_zone: The IANA name of the time zone in which days, weeks and months begin.
+        cache: Whether and how answers are given again.
+        store: Where usage, budgets and cached answers are kept.
+        telemetry: What is counted and traced.
+        logging: What is logged.
+        preset: ``development`` (all that happens is logged, as text, and counted) or
+            ``production`` (JSON lines of what matters, and counters); what is set besides
+            goes before it.
+        performance_file: A TOML file that keeps latencies, success and win rates over
+            restarts; ``None`` means that they begin anew.
+        performance_interval: Seconds between two writes of it.
     """
 
     providers: Mapping[str, Provider] = attrs.field(
@@ -104,6 +134,36 @@ class Config:
     )
     degradation: Degradation = attrs.field(
         factory=Degradation, kw_only=True, metadata=rules.record(Degradation)
+    )
+    budgets: Mapping[str, Budget] = attrs.field(
+        factory=dict[str, Budget],
+        kw_only=True,
+        converter=_to_budgets,
+        metadata=rules.custom(_is_table, items=_is_budget),
+    )
+    time_zone: str = attrs.field(default="UTC", kw_only=True, metadata=rules.custom(is_time_zone))
+    cache: CacheSettings = attrs.field(
+        factory=CacheSettings, kw_only=True, metadata=rules.record(CacheSettings)
+    )
+    store: StoreSettings = attrs.field(
+        factory=StoreSettings, kw_only=True, metadata=rules.record(StoreSettings)
+    )
+    telemetry: TelemetrySettings = attrs.field(
+        factory=TelemetrySettings, kw_only=True, metadata=rules.record(TelemetrySettings)
+    )
+    logging: LoggingSettings = attrs.field(
+        factory=LoggingSettings, kw_only=True, metadata=rules.record(LoggingSettings)
+    )
+    preset: str | None = attrs.field(
+        default=None,
+        kw_only=True,
+        metadata=rules.choice(("development", "production"), "preset", optional=True),
+    )
+    performance_file: str | None = attrs.field(
+        default=None, kw_only=True, metadata=rules.text(optional=True)
+    )
+    performance_interval: float = attrs.field(
+        default=60.0, kw_only=True, metadata=rules.number(above=True)
     )
 
     def _places(self) -> list[Place]:

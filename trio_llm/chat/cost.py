@@ -1,0 +1,83 @@
+"""What something cost: an amount, and how sure that is."""
+
+import enum
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+import attrs
+
+PICO: Final = Decimal("1e-12")
+"""Every amount is a whole number of these (in US dollars), so that sums are exact everywhere.
+
+A price of six decimals per million tokens is exact at that; a finer one is rounded once,
+when an attempt is booked.
+"""
+
+_ZERO: Final = Decimal(0)
+
+
+class Certainty(enum.IntEnum):
+    """How sure an amount is; of several the weakest holds.
+
+    Attributes:
+        EXACT: The provider said how many tokens it counted, or what it charged.
+        ESTIMATED: The tokens, or the price of a part of them, are an estimate.
+        AT_LEAST: The attempt was cut off, or its price is not known: what is booked is
+            what is known of it.
+    """
+
+    EXACT = 0
+    ESTIMATED = 1
+    AT_LEAST = 2
+
+    @property
+    def word(self) -> str:
+        """The mark in words: ``exact``, ``estimated`` or ``at least``."""
+        return self.name.lower().replace("_", " ")
+
+
+@attrs.frozen
+class Cost:
+    """What something cost.
+
+    ``cost + other`` is the cost of both, as sure as the less sure of them.
+
+    Attributes:
+        amount: US dollars.
+        certainty: How sure that is.
+    """
+
+    amount: Decimal = _ZERO
+    certainty: Certainty = Certainty.EXACT
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.amount + other.amount, max(self.certainty, other.certainty))
+
+    def __str__(self) -> str:
+        mark = {Certainty.EXACT: "", Certainty.ESTIMATED: "~", Certainty.AT_LEAST: ">="}
+        return f"{mark[self.certainty]}${self.amount.normalize():f}"
+
+    def __float__(self) -> float:
+        return float(self.amount)
+
+    @classmethod
+    def total(cls, costs: Iterable["Cost | None"]) -> "Cost":
+        """Sum costs up; one that is not known (``None``) makes the sum *at least*."""
+        amount, certainty = _ZERO, Certainty.EXACT
+        for cost in costs:
+            if cost is None:
+                certainty = Certainty.AT_LEAST
+            else:
+                amount += cost.amount
+                certainty = max(certainty, cost.certainty)
+        return cls(amount, certainty)
+
+
+NOTHING: Final = Cost()
+"""Nothing, for sure."""
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """Give an amount as a whole number of `PICO`."""
+    return amount.quantize(PICO, ROUND_HALF_EVEN)
