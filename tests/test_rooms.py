@@ -33,6 +33,7 @@ FLOORS = {
     "retirement": 9,
     "degradation": 9,
     "generations": 9,
+    "bookkeeping": 9,
     "runtime": 9,
     "testing": 10,
     "cli": 11,
@@ -50,6 +51,7 @@ INSIDE_THE_TOP = {
     "retirement",
     "degradation",
     "generations",
+    "bookkeeping",
     "runtime",
 }
 

@@ -16,7 +16,9 @@ from trio_llm.chat import Attempt as Attempt
 from trio_llm.chat import AttemptOutcome as AttemptOutcome
 from trio_llm.chat import Audio as Audio
 from trio_llm.chat import Capability as Capability
+from trio_llm.chat import Certainty as Certainty
 from trio_llm.chat import Completion as Completion
+from trio_llm.chat import Cost as Cost
 from trio_llm.chat import CountRequest as CountRequest
 from trio_llm.chat import DeleteModel as DeleteModel
 from trio_llm.chat import Done as Done
@@ -37,6 +39,7 @@ from trio_llm.chat import OperationResult as OperationResult
 from trio_llm.chat import OutputSchema as OutputSchema
 from trio_llm.chat import Part as Part
 from trio_llm.chat import Price as Price
+from trio_llm.chat import PriceTier as PriceTier
 from trio_llm.chat import PullModel as PullModel
 from trio_llm.chat import PullProgress as PullProgress
 from trio_llm.chat import Reasoning as Reasoning
@@ -56,6 +59,8 @@ from trio_llm.chat import ToolResult as ToolResult
 from trio_llm.chat import Usage as Usage
 from trio_llm.chat import Verdict as Verdict
 from trio_llm.config import BreakerSettings as BreakerSettings
+from trio_llm.config import Budget as Budget
+from trio_llm.config import CacheSettings as CacheSettings
 from trio_llm.config import Config as Config
 from trio_llm.config import Consensus as Consensus
 from trio_llm.config import CooldownSettings as CooldownSettings
@@ -64,6 +69,7 @@ from trio_llm.config import Fallback as Fallback
 from trio_llm.config import HealthCheck as HealthCheck
 from trio_llm.config import Hedge as Hedge
 from trio_llm.config import LoadBalance as LoadBalance
+from trio_llm.config import LoggingSettings as LoggingSettings
 from trio_llm.config import PriceSettings as PriceSettings
 from trio_llm.config import Provider as Provider
 from trio_llm.config import Race as Race
@@ -73,6 +79,8 @@ from trio_llm.config import Retry as Retry
 from trio_llm.config import RetryBudgetSettings as RetryBudgetSettings
 from trio_llm.config import Secret as Secret
 from trio_llm.config import Simulation as Simulation
+from trio_llm.config import StoreSettings as StoreSettings
+from trio_llm.config import TelemetrySettings as TelemetrySettings
 from trio_llm.config import Timeouts as Timeouts
 from trio_llm.config import load_config as load_config
 from trio_llm.endpoint import CallOptions as CallOptions
@@ -81,6 +89,7 @@ from trio_llm.endpoint import Prompt as Prompt
 from trio_llm.errors import AllProvidersFailed as AllProvidersFailed
 from trio_llm.errors import AuthenticationError as AuthenticationError
 from trio_llm.errors import Blame as Blame
+from trio_llm.errors import BudgetExceededError as BudgetExceededError
 from trio_llm.errors import ConfigError as ConfigError
 from trio_llm.errors import ConnectionFailedError as ConnectionFailedError
 from trio_llm.errors import ContentFilterError as ContentFilterError
@@ -99,17 +108,21 @@ from trio_llm.errors import QuotaExceededError as QuotaExceededError
 from trio_llm.errors import RateLimitError as RateLimitError
 from trio_llm.errors import RuntimeClosedError as RuntimeClosedError
 from trio_llm.errors import ServerError as ServerError
+from trio_llm.errors import StoreError as StoreError
 from trio_llm.errors import StreamInterruptedError as StreamInterruptedError
 from trio_llm.errors import StructuredOutputError as StructuredOutputError
 from trio_llm.errors import ToolCallError as ToolCallError
 from trio_llm.errors import ToolRoundsExceededError as ToolRoundsExceededError
 from trio_llm.errors import UnsupportedError as UnsupportedError
 from trio_llm.generations import ReloadReport as ReloadReport
+from trio_llm.ledger import Ledger as Ledger
+from trio_llm.ledger import Projection as Projection
 from trio_llm.operations import BatchResults as BatchResults
 from trio_llm.operations import ModelCatalogue as ModelCatalogue
 from trio_llm.operations import PartialStream as PartialStream
 from trio_llm.operations import ToolOutcome as ToolOutcome
 from trio_llm.operations import ToolRun as ToolRun
+from trio_llm.policy.spending import BudgetStatus as BudgetStatus
 from trio_llm.providers.custom import CustomProvider as CustomProvider
 from trio_llm.providers.status import NodeStatistics as NodeStatistics
 from trio_llm.providers.status import ProviderStatus as ProviderStatus
@@ -118,6 +131,7 @@ from trio_llm.runtime import Runtime as Runtime
 from trio_llm.runtime import Statistics as Statistics
 from trio_llm.runtime import open_runtime as open_runtime
 from trio_llm.runtime import run_runtime as run_runtime
+from trio_llm.store import UsageRow as UsageRow
 from trio_llm.streaming import PullStream as PullStream
 from trio_llm.streaming import ReplyStream as ReplyStream
 
@@ -130,8 +144,13 @@ __all__ = [
     "BatchResults",
     "Blame",
     "BreakerSettings",
+    "Budget",
+    "BudgetExceededError",
+    "BudgetStatus",
+    "CacheSettings",
     "CallOptions",
     "Capability",
+    "Certainty",
     "Completion",
     "Config",
     "ConfigError",
@@ -140,6 +159,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthError",
     "CooldownSettings",
+    "Cost",
     "CountRequest",
     "CustomProvider",
     "Degradation",
@@ -157,8 +177,10 @@ __all__ = [
     "Image",
     "InvalidRequestError",
     "LLMError",
+    "Ledger",
     "ListModels",
     "LoadBalance",
+    "LoggingSettings",
     "MalformedResponseError",
     "Message",
     "ModelCatalogue",
@@ -178,6 +200,8 @@ __all__ = [
     "PermissionDeniedError",
     "Price",
     "PriceSettings",
+    "PriceTier",
+    "Projection",
     "Prompt",
     "Provider",
     "ProviderCrashedError",
@@ -209,10 +233,13 @@ __all__ = [
     "ShowModel",
     "Simulation",
     "Statistics",
+    "StoreError",
+    "StoreSettings",
     "StreamEvent",
     "StreamInterruptedError",
     "StructuredOutputError",
     "Switched",
+    "TelemetrySettings",
     "Text",
     "TextDelta",
     "Timeouts",
@@ -227,6 +254,7 @@ __all__ = [
     "ToolRun",
     "UnsupportedError",
     "Usage",
+    "UsageRow",
     "Verdict",
     "__version__",
     "events",

@@ -383,16 +383,34 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
         twin.attempts = self.attempts
         return twin
 
-    def _leaves(self) -> Iterator[ProviderError]:
+    def _causes(self) -> Iterator[LLMError]:
         for error in self.exceptions:
             if isinstance(error, AllProvidersFailed):
-                yield from error.errors
-            elif isinstance(error, ProviderError):
+                yield from error._causes()
+            elif isinstance(error, LLMError):
+                yield error
+
+    def _leaves(self) -> Iterator[ProviderError]:
+        for error in self._causes():
+            if isinstance(error, ProviderError):
                 yield error
 
     @property
+    def for_want_of_money(self) -> "BudgetExceededError | None":
+        """The error of the first budget, if nothing but budgets kept the members back."""
+        first: BudgetExceededError | None = None
+        for error in self.exceptions:
+            budget = error.for_want_of_money if isinstance(error, AllProvidersFailed) else error
+            if not isinstance(budget, BudgetExceededError):
+                return None
+            first = first or budget
+        if first is not None:
+            first.__cause__ = self
+        return first
+
+    @property
     def errors(self) -> tuple[ProviderError, ...]:
-        """The single errors of the whole tree, in declared order."""
+        """The single errors of providers in the whole tree, in declared order."""
         return tuple(self._leaves())
 
     @property
@@ -402,7 +420,7 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
         return min(waits, default=None)
 
     def __str__(self) -> str:
-        causes = "; ".join(str(error) for error in self.errors)
+        causes = "; ".join(str(error) for error in self._causes())
         return f"{self.message}: {causes}"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -116,9 +116,9 @@ class AttemptSucceeded(Event):
     number: int
     latency: float
     model: str | None = None
-    answered_by: str | None = None
     provider_kind: str = ""
     operation: str = "chat"
+    answered_by: str | None = None
     usage: "Usage | None" = None
     cost: "Cost | None" = None
     finish_reason: str | None = None

@@ -8,7 +8,7 @@ can ask it any more, balancers first.
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -16,6 +16,8 @@ import trio
 
 from trio_llm.actors import Refused, Supervisor
 from trio_llm.assembly import Surroundings, Tree, build, prices_at_hand
+from trio_llm.bookkeeping import check_same_store, rules_of
+from trio_llm.chat import Cost
 from trio_llm.config import Config, Plan, check, load_config
 from trio_llm.degradation import StandIns
 from trio_llm.errors import RuntimeClosedError
@@ -101,15 +103,18 @@ class Generations:
         async with self._lock:
             if self.supervisor.stopping:
                 raise _closed()
-            tree = build(await planned(source), self.around, self.tree)
+            plan = await planned(source)
+            check_same_store(self.config, plan.config)
+            history = await self.around.accounts.history(rules_of(plan.config))
+            tree = build(plan, self.around, self.tree)
             try:
                 await self.supervisor.start(tree.cells, tree.uses)
             except Refused:
                 raise _closed() from None
-            return self._swap(tree)
+            return self._swap(tree, history)
 
     @trio.lowlevel.enable_ki_protection
-    def _swap(self, tree: Tree) -> ReloadReport:
+    def _swap(self, tree: Tree, history: Sequence[tuple[str, str, Cost]]) -> ReloadReport:
         """Let the next call find another plan, and retire those who are not in it."""
         old, self.tree = self.tree, tree
         self.number += 1
@@ -120,6 +125,7 @@ class Generations:
             trio.current_time(), share=budget.share, per_second=budget.per_second
         )
         self.stand_ins.configure(config.degradation)
+        self.around.accounts.reconfigure(rules_of(config), history)
         self.board.take_over(
             tree.nodes,
             tree.plan.default,

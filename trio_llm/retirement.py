@@ -134,4 +134,8 @@ def together(one: NodeStatistics, other: NodeStatistics) -> NodeStatistics:
     }
     succeeded = one.succeeded + other.succeeded
     seconds = sum((each.average_latency or 0.0) * each.succeeded for each in (one, other))
-    return NodeStatistics(**counts, average_latency=seconds / succeeded if succeeded else None)
+    return NodeStatistics(
+        **counts,
+        average_latency=seconds / succeeded if succeeded else None,
+        cost=one.cost + other.cost,
+    )

@@ -12,14 +12,18 @@ import trio
 from trio_llm import operations
 from trio_llm.actors import Supervisor
 from trio_llm.assembly import Surroundings, build
-from trio_llm.config import Config
+from trio_llm.bookkeeping import keep_books, open_books
+from trio_llm.chat import NOTHING, Cost
+from trio_llm.config import Config, Plan
 from trio_llm.degradation import StandIns
 from trio_llm.endpoint import Degrading, Endpoint
 from trio_llm.events import EventStream, Observer
 from trio_llm.generations import ConfigSource as ConfigSource
 from trio_llm.generations import Generations, ReloadReport, planned
+from trio_llm.ledger import Ledger
 from trio_llm.operations import Health as Health
 from trio_llm.policy import RetryBudget
+from trio_llm.policy.spending import BudgetStatus
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
 from trio_llm.switchboard import Switchboard
@@ -43,6 +47,8 @@ class Statistics:
             nothing is lost from sums; those of the longest gone together under the
             empty name.
         degraded: Callers that got a stale reply or the default one in place of an error.
+        cost: What all attempts and probes at all providers have cost, those that are in the
+            configuration no more included.
     """
 
     calls: NodeStatistics
@@ -50,6 +56,7 @@ class Statistics:
     overruns: int = 0
     retired: Mapping[str, NodeStatistics] = attrs.field(factory=dict[str, NodeStatistics])
     degraded: int = 0
+    cost: Cost = NOTHING
 
     @property
     def distribution(self) -> dict[str, float]:
@@ -133,7 +140,17 @@ class Runtime(Degrading, Endpoint):
             self._switchboard.overruns,
             generations.retired(),
             self._stand_ins.given,
+            generations.around.accounts.paid,
         )
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was used and what it cost, to be asked for by provider, model, user, day, ..."""
+        return Ledger(self._generations.around.accounts, self.config.time_zone)
+
+    def budgets(self) -> tuple[BudgetStatus, ...]:
+        """Tell how the budgets stand, one record for each account that has been used."""
+        return self._generations.around.accounts.budgets()
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Have every event given to an observer, in order; gives the way to stop that.
@@ -216,18 +233,30 @@ async def open_runtime(
 
     Raises:
         ConfigError: The configuration has faults; all of them are listed.
+        StoreError: The store cannot be opened.
         TypeError: The transport is none of the HTTP library in use.
     """
     plan = await planned(config)
-    loaded = plan.config
+    wall_clock = time.time if wall_clock is None else wall_clock
     rng = random.Random() if rng is None else rng  # noqa: S311 - jitter and shares
-    around = Surroundings(
-        EventStream(),
-        transport,
-        rng.getrandbits(64),
-        time.time if wall_clock is None else wall_clock,
-        RetryBudget(loaded.retry_budget.share, loaded.retry_budget.per_second),
-    )
+    stream = EventStream()
+    async with open_books(plan.config, stream, wall_clock) as accounts:
+        around = Surroundings(
+            stream,
+            transport,
+            rng.getrandbits(64),
+            wall_clock,
+            RetryBudget(plan.config.retry_budget.share, plan.config.retry_budget.per_second),
+            accounts,
+        )
+        async with _running(plan, around) as runtime:
+            yield runtime
+
+
+@asynccontextmanager
+async def _running(plan: Plan, around: Surroundings) -> AsyncGenerator[Runtime, None]:
+    """Run the actors of a plan for as long as the block is open."""
+    loaded = plan.config
     tree = build(plan, around)
     supervisor = Supervisor(tree.cells, tree.uses)
     switchboard = Switchboard(
@@ -238,25 +267,32 @@ async def open_runtime(
         plan.default,
         loaded.close_deadline,
         loaded.max_attempts,
+        around.accounts,
     )
     stand_ins = StandIns(loaded.degradation)
     generations = Generations(around, supervisor, switchboard, stand_ins, tree)
+    keep_days = loaded.store.keep_days
     del plan, loaded, tree  # those who leave the plan are not kept by this frame
     runtime = Runtime(generations)
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(_shielded, supervisor)
+            await nursery.start(keep_books, around.accounts, keep_days)
             try:
-                yield runtime
-            except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
-                left_with = error
-            with trio.CancelScope(shield=True):
+                await nursery.start(_shielded, supervisor)
                 try:
-                    await supervisor.stop(trio.current_time() + generations.config.drain_deadline)
-                except BaseException:  # a second Ctrl-C: the actors are shielded, so tell them
-                    supervisor.cut()
-                    raise
+                    yield runtime
+                except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
+                    left_with = error
+                with trio.CancelScope(shield=True):
+                    patience = generations.config.drain_deadline
+                    try:
+                        await supervisor.stop(trio.current_time() + patience)
+                    except BaseException:  # a second Ctrl-C: the actors are shielded
+                        supervisor.cut()
+                        raise
+            finally:
+                around.accounts.journal.close()
     except BaseExceptionGroup as group:
         # No failure leaves an actor, but an interrupt does: it hits whichever task runs.
         raise _innermost(group) from None

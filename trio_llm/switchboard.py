@@ -1,5 +1,6 @@
 """What every endpoint of a runtime shares: how a call is opened, awaited and recorded."""
 
+import math
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
@@ -10,15 +11,17 @@ import trio
 from trio_llm import events
 from trio_llm.actors import Envelope, Refused, Supervisor
 from trio_llm.balancing import BalancerActor, see_off
-from trio_llm.chat import AnyRequest, Completion, OperationResult, Reply, Usage
+from trio_llm.chat import AnyRequest, Completion, OperationResult, Reply, Usage, operation_of
 from trio_llm.config.rules import quoted, suggestion
 from trio_llm.errors import (
+    AllProvidersFailed,
     ConfigError,
     InvalidRequestError,
     LLMError,
     ProviderCrashedError,
 )
 from trio_llm.events import EventStream
+from trio_llm.ledger import Accounts
 from trio_llm.policy import RetryBudget
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.lease import Refusal
@@ -46,6 +49,7 @@ class Switchboard:
         max_attempts: The most physical attempts that a call may make, unless it
             says otherwise.
         overruns: Jobs that were still running after `close_deadline`.
+        accounts: Where every attempt is booked.
         vector_lengths: The length of the vectors that a balancer gave first, by its
             name and their family; later ones must have it, too.
     """
@@ -57,6 +61,7 @@ class Switchboard:
     default: str
     close_deadline: float
     max_attempts: int
+    accounts: Accounts
     overruns: int = attrs.field(default=0, init=False)
     vector_lengths: dict[tuple[str, str], int] = attrs.field(
         factory=dict[tuple[str, str], int], init=False
@@ -145,10 +150,21 @@ class Switchboard:
             self.named(request.prefer, "prefer")
         now = trio.current_time()
         cap = request.max_attempts or self.max_attempts
-        call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran)
+        operation = operation_of(request)
+        call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran, operation)
         self.retries.earn()
         if self.events.watched:
-            self.events.emit(events.RequestStarted(now, call.number, (node.name,), streaming))
+            self.events.emit(
+                events.RequestStarted(
+                    now,
+                    call.number,
+                    (node.name,),
+                    streaming,
+                    operation,
+                    request.model,
+                    request if self.events.content else None,
+                )
+            )
         lease = node.enqueue(request)
         if isinstance(lease, Refusal):
             raise self.finished(call, node, lease.error(node.name))
@@ -183,6 +199,7 @@ class Switchboard:
             if not ask.settled:
                 await see_off(ask, node, "the caller left the stream", self.closing_time())
             self.given_up(call, node)
+            await self._written()
 
     def _overran(self) -> None:
         self.overruns += 1
@@ -213,12 +230,26 @@ class Switchboard:
             await see_off(ask, node, "the caller was interrupted", self.closing_time())
             self.given_up(call, node)
             raise
+        await self._written()
         if ask.value is not None:
             return ask.value
         raise self.finished(call, node, error_of(ask, node))
 
+    async def _written(self) -> None:
+        """Wait until what a call was booked with is on disk, where it goes there.
+
+        The outcome is known by then, so a deadline that passes meanwhile does not take it
+        away; the wait is bounded, and there is none where the store does not work.
+        """
+        journal = self.accounts.journal
+        if journal.durable:
+            with trio.CancelScope(deadline=self.closing_time(), shield=True):
+                await journal.written()
+
     def finished(self, call: Call, node: Node, error: LLMError) -> LLMError:
         """Record that a call failed; give the error, with the attempts."""
+        if isinstance(error, AllProvidersFailed):
+            error = error.for_want_of_money or error
         error.attempts = call.attempts
         error.call_number = call.number
         self._record(call, node, "failed", error=type(error).__name__)
@@ -229,7 +260,7 @@ class Switchboard:
         completion = answer.result
         if not isinstance(completion, Completion):
             raise TypeError("only a finished answer to a request makes a reply")
-        self._record(call, node, "succeeded", provider=answer.provider)
+        self._record(call, node, "succeeded", answer=answer)
         return Reply(
             message=completion.message,
             finish_reason=completion.finish_reason,
@@ -243,6 +274,7 @@ class Switchboard:
             metadata=answer.metadata,
             attempts=call.attempts,
             raw=completion.raw,
+            cost=call.cost(),
         )
 
     def concluded(self, call: Call, node: Node, answer: Answer) -> OperationResult:
@@ -250,7 +282,7 @@ class Switchboard:
         result = answer.result
         if not isinstance(result, OperationResult):
             raise TypeError("only a finished operation has a result")
-        self._record(call, node, "succeeded", provider=answer.provider)
+        self._record(call, node, "succeeded", answer=answer)
         return attrs.evolve(
             result,
             model=result.model or answer.model or None,
@@ -258,6 +290,7 @@ class Switchboard:
             latency=answer.finished - call.started,
             metadata=answer.metadata,
             attempts=call.attempts,
+            cost=call.cost(),
         )
 
     def given_up(self, call: Call, node: Node) -> None:
@@ -270,19 +303,39 @@ class Switchboard:
         node: Node,
         outcome: str,
         *,
-        provider: str | None = None,
+        answer: Answer | None = None,
         error: str | None = None,
     ) -> None:
         if call.concluded:  # a stream that was left, and is read to its end all the same
             return
         call.concluded = True
         if self.events.watched:
-            now = trio.current_time()
-            self.events.emit(
-                events.RequestFinished(
-                    now, call.number, (node.name,), outcome, now - call.started, provider, error
-                )
-            )
+            self.events.emit(_finish(call, node, outcome, answer, error, self.events.content))
+
+
+def _finish(
+    call: Call, node: Node, outcome: str, answer: Answer | None, error: str | None, content: bool
+) -> events.RequestFinished:
+    """Make the record of how a call ended, now."""
+    now = trio.current_time()
+    head = (now, call.number, (node.name,), outcome, now - call.started)
+    cost = call.cost()
+    if answer is None:
+        return events.RequestFinished(*head, None, error, cost=cost, operation=call.operation)
+    result = answer.result
+    streamed = answer.feed is not None and answer.first_token != math.inf
+    return events.RequestFinished(
+        *head,
+        answer.provider,
+        None,
+        (None if result is None else result.model) or answer.model,
+        None if result is None else result.usage,
+        cost,
+        getattr(result, "finish_reason", None),
+        answer.first_token - call.started if streamed else None,
+        call.operation,
+        result if content else None,
+    )
 
 
 def error_of(ask: Ask, node: Node) -> LLMError:

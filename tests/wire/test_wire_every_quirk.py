@@ -48,7 +48,10 @@ OTHERS: dict[str, Any] = {
     "reply_after_results": True,
     "pairs_calls": True,
     "lists_only": True,
+    "bare_cost": True,
 }
+READ: frozenset[str] = frozenset({"bare_cost"})
+"""Those about what a server answers; they change nothing that it is sent."""
 SHAPE = OutputSchema("shape", {"type": "object", "properties": {"a": {"type": "integer"}}})
 TOOL = Tool("look", "Looks.")
 CALL = ToolCall("call_0000000001", "look", {"at": "the sky"})
@@ -126,7 +129,7 @@ def test_every_quirk_has_another_value_here() -> None:
     assert not [name for name, value in OTHERS.items() if getattr(PLAIN, name) == value]
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [name for name in OTHERS if name not in READ])
 def test_every_quirk_changes_what_is_sent_in_some_dialect(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Makes the actor of one provider: its places, limits and backend."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -47,6 +48,7 @@ def provider_actor(
         stream=around.events,
         wall_clock=around.wall_clock,
         retries=around.retries,
+        accounts=around.accounts,
         seed=seed,
         probes=ProbePlan(
             interval=check.interval,
@@ -86,7 +88,7 @@ def _gate(resolved: ResolvedProvider, around: Surroundings, seed: int) -> Gate:
                 waits=rates.on_limit == "wait",
                 learns=rates.learn,
             ),
-            Pricing(_prices(resolved)),
+            Pricing(_prices(resolved), around.wall_clock),
         ),
         settings.mailbox,
     )
@@ -118,14 +120,14 @@ def _limits(resolved: ResolvedProvider, backend: Backend) -> ProviderLimits:
 
 def _prices(resolved: ResolvedProvider) -> PriceSource:
     """Give where the prices of a provider come from: its configuration, or the installed book."""
-    own = resolved.price
 
-    def find(model: str) -> Price | None:
-        if own is not None:
-            return own
+    def find(model: str, at: datetime) -> Price | None:
+        stated = resolved.prices.find(model, at.date()) or resolved.price
+        if stated is not None:
+            return stated
         if resolved.kind.name in UNPRICED:
             return _NOTHING if resolved.kind.name in FREE else None
-        listing = open_book().find(resolved.kind.name, model)
+        listing = open_book().find(resolved.kind.name, model, at)
         return None if listing is None else listing.price
 
     return find

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trio_llm.events import EventStream
+from trio_llm.ledger import Accounts
 from trio_llm.policy import RetryBudget
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Surroundings:
         seed: What everything random is drawn from.
         wall_clock: Seconds since the epoch.
         retries: The retry budget of the runtime.
+        accounts: Where every attempt is booked.
     """
 
     events: EventStream
@@ -29,3 +31,4 @@ class Surroundings:
     seed: int
     wall_clock: Callable[[], float]
     retries: RetryBudget
+    accounts: Accounts

@@ -143,7 +143,7 @@ class HedgedCall:
                 self._pass_on(failed, alike=failed.branch.ask.stamp == instant)
             elif await self._over(running, decided):
                 return self._outcome(decided)
-        return await self._among_the_busy()
+        return None if self.stopped is not None else await self._among_the_busy()
 
     async def _over(self, running: list[Runner], decided: list[Runner]) -> bool:
         """Wait for news; true when there is an outcome that nothing of its instant can change."""
@@ -183,6 +183,10 @@ class HedgedCall:
             lease = candidate.node.reserve(candidate.request)
             if isinstance(lease, Refusal):
                 error: LLMError = lease.error(candidate.node.name)
+                if not falls_through(error):
+                    self.stopped = error
+                    self.queue.clear()
+                    break
             else:
                 branch = turn.post(candidate, lease, may_wait=False)
                 if isinstance(branch, Branch):
@@ -250,7 +254,7 @@ class HedgedCall:
                 turn.emit(events.HedgeStarted, target.node.name, late.patience)
                 self._enter(branch)
                 return
-            reason = branch.code
+            reason = getattr(branch, "code", "budget_exceeded")
         self._suppressed = True
         turn.tally.hedges_suppressed += 1
         turn.emit(events.HedgeSuppressed, reason)

@@ -56,7 +56,11 @@ class LoadBalanceStrategy:
         for candidate in order:
             lease = candidate.node.reserve(candidate.request)
             if isinstance(lease, Refusal):
-                refused[candidate.index] = lease.error(candidate.node.name)
+                refusal = lease.error(candidate.node.name)
+                refused[candidate.index] = refusal
+                if not falls_through(refusal):
+                    turn.stop(refusal, ())
+                    return
             else:
                 able = [each for each in turn.candidates if each.index not in refused]
                 self.turns.took(able, candidate)
@@ -105,7 +109,7 @@ class LoadBalanceStrategy:
             await turn.stay(outcome, others)
             return True
         error = error_of(outcome)
-        if is_refusal(error) or (self.passes_on and falls_through(error)):
+        if falls_through(error) and (self.passes_on or is_refusal(error)):
             return False
         if falls_through(error):
             turn.fail([error])

@@ -14,6 +14,7 @@ from trio_llm.balancing.routing import Candidate
 from trio_llm.chat import AnyRequest, OnInterrupt, Request
 from trio_llm.errors import (
     AllProvidersFailed,
+    BudgetExceededError,
     LLMError,
     ProviderError,
     ProviderTimeoutError,
@@ -141,7 +142,7 @@ class Turn:
         *,
         may_wait: bool,
         deadline: float = math.inf,
-    ) -> Branch | ProviderUnavailableError:
+    ) -> Branch | ProviderUnavailableError | BudgetExceededError:
         """Ask a member, at once or not at all."""
         visit = self.ask.payload
         if not visit.book():
@@ -350,7 +351,7 @@ def is_refusal(error: LLMError) -> bool:
     """Whether no attempt at all was made."""
     if isinstance(error, AllProvidersFailed):
         return all(isinstance(leaf, ProviderUnavailableError) for leaf in error.errors)
-    return isinstance(error, ProviderUnavailableError)
+    return isinstance(error, ProviderUnavailableError | BudgetExceededError)
 
 
 def is_busy(error: LLMError) -> bool:

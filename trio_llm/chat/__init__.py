@@ -5,6 +5,7 @@ from trio_llm.chat.charge import Charge as Charge
 from trio_llm.chat.charge import Reservation as Reservation
 from trio_llm.chat.charge import Subject as Subject
 from trio_llm.chat.cost import NOTHING as NOTHING
+from trio_llm.chat.cost import UNKNOWN as UNKNOWN
 from trio_llm.chat.cost import Certainty as Certainty
 from trio_llm.chat.cost import Cost as Cost
 from trio_llm.chat.limits import RateWindow as RateWindow
@@ -31,6 +32,7 @@ from trio_llm.chat.operations import Operation as Operation
 from trio_llm.chat.operations import PullModel as PullModel
 from trio_llm.chat.operations import ShowModel as ShowModel
 from trio_llm.chat.operations import model_family as model_family
+from trio_llm.chat.operations import operation_of as operation_of
 from trio_llm.chat.reply import Attempt as Attempt
 from trio_llm.chat.reply import AttemptOutcome as AttemptOutcome
 from trio_llm.chat.reply import Completion as Completion
@@ -46,6 +48,7 @@ from trio_llm.chat.results import ModelList as ModelList
 from trio_llm.chat.results import Moderation as Moderation
 from trio_llm.chat.results import OperationResult as OperationResult
 from trio_llm.chat.results import Price as Price
+from trio_llm.chat.results import PriceTier as PriceTier
 from trio_llm.chat.results import PullProgress as PullProgress
 from trio_llm.chat.results import TokenCount as TokenCount
 from trio_llm.chat.results import Verdict as Verdict

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 import attrs
@@ -13,6 +13,9 @@ PICO: Final = Decimal("1e-12")
 A price of six decimals per million tokens is exact at that; a finer one is rounded once,
 when an attempt is booked.
 """
+
+EXACT: Final = Context(prec=100)
+"""More digits than any sum here has: the application's own context may have too few."""
 
 _ZERO: Final = Decimal(0)
 
@@ -52,7 +55,8 @@ class Cost:
     certainty: Certainty = Certainty.EXACT
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.amount + other.amount, max(self.certainty, other.certainty))
+        amount = EXACT.add(self.amount, other.amount)
+        return Cost(amount, max(self.certainty, other.certainty))
 
     def __str__(self) -> str:
         mark = {Certainty.EXACT: "", Certainty.ESTIMATED: "~", Certainty.AT_LEAST: ">="}
@@ -69,10 +73,13 @@ class Cost:
             if cost is None:
                 certainty = Certainty.AT_LEAST
             else:
-                amount += cost.amount
+                amount = EXACT.add(amount, cost.amount)
                 certainty = max(certainty, cost.certainty)
         return cls(amount, certainty)
 
+
+UNKNOWN: Final = Cost(certainty=Certainty.AT_LEAST)
+"""What cannot be told, since no price is known: at least nothing."""
 
 NOTHING: Final = Cost()
 """Nothing, for sure."""
@@ -80,4 +87,4 @@ NOTHING: Final = Cost()
 
 def rounded(amount: Decimal) -> Decimal:
     """Give an amount as a whole number of `PICO`."""
-    return amount.quantize(PICO, ROUND_HALF_EVEN)
+    return amount.quantize(PICO, ROUND_HALF_EVEN, EXACT)

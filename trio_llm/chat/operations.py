@@ -178,6 +178,25 @@ OPERATIONS: Final[frozenset[type[Operation]]] = frozenset(
 )
 """Every operation."""
 
+_WORDS: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        Request: "chat",
+        EmbedRequest: "embed",
+        ModerateRequest: "moderate",
+        CountRequest: "count_tokens",
+        ListModels: "list_models",
+        ShowModel: "show_model",
+        PullModel: "pull_model",
+        DeleteModel: "delete_model",
+    }
+)
+
+
+def operation_of(request: "AnyRequest") -> str:
+    """Give the word for what is asked: ``chat``, ``embed``, ``moderate``, ``list_models``, ..."""
+    return _WORDS.get(type(request), type(request).__name__)
+
+
 AnyRequest: TypeAlias = Request | Operation
 AnyEvent: TypeAlias = Delta | PullProgress
 AnyResult: TypeAlias = Completion | OperationResult

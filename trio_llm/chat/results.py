@@ -125,16 +125,42 @@ class TokenCount(OperationResult):
 
 
 @attrs.frozen
+class PriceTier:
+    """What a model costs when the input is long, in US dollars per million tokens.
+
+    It holds for the whole request, not only for the tokens beyond the threshold.
+
+    Attributes:
+        above: It holds when there are more input tokens than this, cached ones included.
+        input: Input tokens.
+        output: Output tokens.
+        cached_input: Input tokens read from the provider's cache; ``None`` means as `input`.
+        cache_write: Input tokens written to it; ``None`` means as `input`.
+        reasoning: Output tokens spent on reasoning; ``None`` means as `output`.
+    """
+
+    above: int
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    reasoning: Decimal | None = None
+
+
+@attrs.frozen
 class Price:
     """What a model costs, in US dollars per million tokens.
 
     Attributes:
         input: Input tokens.
-        output: Output tokens, reasoning included.
-        cached_input: Input tokens read from the provider's cache.
-        cache_write: Input tokens written to it.
+        output: Output tokens.
+        cached_input: Input tokens read from the provider's cache; ``None`` means as `input`.
+        cache_write: Input tokens written to it; ``None`` means as `input`.
         source: Where the figures come from: ``wire``, ``configuration``, ``genai-prices``, or
             ``kind`` for those of a server on the user's own machine.
+        reasoning: Output tokens spent on reasoning; ``None`` means as `output`.
+        request: US dollars for each request, besides its tokens.
+        tiers: What holds instead for long inputs, in rising order of `PriceTier.above`.
     """
 
     input: Decimal
@@ -142,11 +168,14 @@ class Price:
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
     source: str = "wire"
+    reasoning: Decimal | None = attrs.field(default=None, kw_only=True)
+    request: Decimal = attrs.field(default=Decimal(0), kw_only=True)
+    tiers: tuple[PriceTier, ...] = attrs.field(default=(), kw_only=True)
 
     @property
     def free(self) -> bool:
-        """Whether neither input nor output costs anything."""
-        return not self.input and not self.output
+        """Whether neither tokens nor requests cost anything."""
+        return not (self.input or self.output or self.reasoning or self.request or self.tiers)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """Money and time as a person reads them."""
 
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -17,13 +18,13 @@ def dollars(amount: Decimal) -> str:
     return f"${amount:.{max(2, 1 - amount.adjusted())}f}"
 
 
-def price_data(price: Price | None) -> dict[str, str | None] | None:
+def price_data(price: Price | None) -> dict[str, Any] | None:
     """Give a price as decimal strings, in US dollars per million tokens."""
-    if price is None:
-        return None
-    return {
-        name: None if value is None else str(value) for name, value in attrs.asdict(price).items()
-    }
+    return None if price is None else attrs.asdict(price, value_serializer=_plain)
+
+
+def _plain(_instance: type, _field: "attrs.Attribute[Any]", value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def duration(seconds: float) -> str:

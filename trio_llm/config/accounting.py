@@ -40,7 +40,9 @@ def _to_level(value: Any) -> Any:
 
 
 def _to_levels(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: _to_level(level) for key, level in value.items()} if rules.is_table(value) else value
+    return (
+        {key: _to_level(level) for key, level in value.items()} if rules.is_table(value) else value
+    )
 
 
 def is_time_zone(value: object) -> str | None:
@@ -117,9 +119,7 @@ class Budget:
         converter=_to_tuple,
         metadata=rules.custom(shapes.is_list, items=_is_threshold),
     )
-    on_limit: str = attrs.field(
-        default="refuse", metadata=rules.choice(ON_LIMIT, "way to go on")
-    )
+    on_limit: str = attrs.field(default="refuse", metadata=rules.choice(ON_LIMIT, "way to go on"))
 
 
 @attrs.frozen

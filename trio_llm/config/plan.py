@@ -11,6 +11,7 @@ from trio_llm.config.secret import Secret
 from trio_llm.config.settings import Simulation
 from trio_llm.config.tree import Config
 from trio_llm.errors import ProviderError
+from trio_llm.ledger import PriceTable
 from trio_llm.policy import Blame
 from trio_llm.policy.retry import RetryRule
 from trio_llm.providers.catalogue import Kind
@@ -39,7 +40,8 @@ class ResolvedProvider:
         blames: Its own rows of the table of errors.
         retry: How often it is asked again, and after what pauses.
         retries: Its own rows of that, by class of error.
-        price: What its model costs; ``None`` means what the installed prices say.
+        price: What every model of it costs; ``None`` means what the installed prices say.
+        prices: What single models cost, which goes before that.
         continues: Whether it goes on with an answer that ends the conversation.
         custom: The class or instance behind the kind ``custom``.
         simulation: How it behaves when it is of the kind ``simulated``.
@@ -61,6 +63,7 @@ class ResolvedProvider:
     retry: RetryRule
     retries: Mapping[type[ProviderError], RetryRule]
     price: Price | None
+    prices: PriceTable
     continues: bool
     custom: object
     simulation: Simulation

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,12 +12,14 @@ from trio_llm.config.blames import resolve_blames, resolve_retries
 from trio_llm.config.custom import find_custom
 from trio_llm.config.faults import Faults
 from trio_llm.config.plan import ResolvedProvider
+from trio_llm.config.prices import price_of, resolve_prices
 from trio_llm.config.rules import is_table, key_of, quoted, suggestion, under
 from trio_llm.config.schema import BALANCERS, KeySource, Provider
 from trio_llm.config.secret import Secret
 from trio_llm.config.settings import PriceSettings, Retry, Simulation
 from trio_llm.config.shapes import is_base_url, key_problem, shown_variable
 from trio_llm.errors import ProviderError
+from trio_llm.ledger import PriceTable
 from trio_llm.policy.retry import RetryRule
 from trio_llm.providers.catalogue import KINDS, Kind
 from trio_llm.wire import DIALECTS, Quirks
@@ -260,17 +261,10 @@ class _Resolution:
         price = self.provider.price
         if not isinstance(price, PriceSettings) or self.faults.touch(self.at("price")):
             return None
+        return price_of(price)
 
-        def exact(figure: float | None) -> Decimal | None:
-            return None if figure is None else Decimal(str(figure))
-
-        return Price(
-            exact(price.input) or Decimal(0),
-            exact(price.output) or Decimal(0),
-            exact(price.cached_input),
-            exact(price.cache_write),
-            "configuration",
-        )
+    def prices(self) -> PriceTable:
+        return resolve_prices(self.provider.prices, self.at("prices"), self.faults)
 
     def custom(self, kind: Kind) -> object:
         provider = self.provider
@@ -317,6 +311,7 @@ def resolve_provider(
         retry=retry,
         retries=work.retries(retry),
         price=work.price(),
+        prices=work.prices(),
         continues=(
             kind.continues or getattr(custom, "continues", False) is True
             if continues is None

@@ -11,6 +11,7 @@ import attrs
 
 from trio_llm.chat import Capability
 from trio_llm.config import rules, shapes, shown
+from trio_llm.config.prices import to_prices
 from trio_llm.config.secret import Secret
 from trio_llm.config.settings import (
     BreakerSettings,
@@ -115,7 +116,12 @@ class Provider:
             for a local server that goes on generating.
         context_window: Input tokens that it takes at most; a longer request is not sent
             to it. ``None`` means what is known of the model, or no limit.
-        price: What it costs; ``None`` means what the installed prices say.
+        price: What all of its models cost; ``None`` means what the installed prices say.
+        prices: What single models cost, which goes before `price`: by the model's name,
+            or the beginning of one and ``*``, a table as for `price` or a list of such
+            tables. Each may have ``since``, the day (in UTC) from which on it holds, and
+            ``above``, for requests with more input tokens than that; one with ``above``
+            says what differs from the one without it of the same ``since``.
         continues: Whether it goes on with an answer that ends the conversation, so
             that a broken stream can be resumed with it; ``None`` means what the kind does.
         errors: What follows from its errors, where that is not what the table in
@@ -211,6 +217,12 @@ class Provider:
     )
     price: PriceSettings | None = attrs.field(
         default=None, kw_only=True, metadata=rules.record(PriceSettings, optional=True)
+    )
+    prices: Mapping[str, Any] = attrs.field(
+        factory=dict[str, Any],
+        kw_only=True,
+        converter=to_prices,
+        metadata=rules.custom(shapes.is_any_table),
     )
     continues: bool | None = attrs.field(
         default=None, kw_only=True, metadata=rules.flag(optional=True)

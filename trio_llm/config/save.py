@@ -1,9 +1,8 @@
 """A configuration as TOML, written in one step."""
 
-import contextlib
 import os
-import secrets
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from types import FunctionType
 from typing import Any, cast
@@ -15,6 +14,7 @@ from trio_llm.chat import Capability
 from trio_llm.config.census import Place
 from trio_llm.config.custom import import_object
 from trio_llm.config.faults import Faults
+from trio_llm.config.figures import written
 from trio_llm.config.rules import (
     default_of,
     faults_of,
@@ -26,11 +26,14 @@ from trio_llm.config.rules import (
 )
 from trio_llm.config.schema import BALANCERS, Provider
 from trio_llm.config.shapes import key_headers
+from trio_llm.disk import write_whole
 
 
 def _plain(value: object) -> Any:
     if isinstance(value, Capability):
         return value.value
+    if isinstance(value, Decimal):
+        return written(value)
     if isinstance(value, type | FunctionType):
         return f"{value.__module__}:{value.__qualname__}"
     if attrs.has(type(value)):
@@ -120,7 +123,6 @@ def write(record: attrs.AttrsInstance, places: list[Place], path: str | os.PathL
         ConfigError: It holds what no file may, or wrong values.
         OSError: The file cannot be written.
     """
-    target = Path(path).resolve()
     source = f"cannot save {quoted(str(path))}"
     faults = Faults()
     faults.extend(faults_of(record, ""))
@@ -128,16 +130,4 @@ def write(record: attrs.AttrsInstance, places: list[Place], path: str | os.PathL
         faults.extend(faults_of(place.node, place.path))
     _add_unwritable(places, faults)
     faults.raise_if_any(source)
-    content = _encoded(record, source)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            temporary.chmod(target.stat().st_mode & 0o7777)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(Path(path), _encoded(record, source))

@@ -1,12 +1,14 @@
 """The small records of settings inside a provider or the configuration; seconds as floats."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from trio_llm import errors
 from trio_llm.config import rules, shapes
+from trio_llm.config.figures import is_figure, is_optional_figure, to_figure, to_optional_figure
 
 _ERROR_CLASSES = tuple(
     name
@@ -155,20 +157,38 @@ class HealthCheck:
 
 @attrs.frozen
 class PriceSettings:
-    """What a provider's model costs, in US dollars per million tokens.
+    """What a provider's models cost, in US dollars per million tokens.
+
+    A figure is a number, or a string with more digits than a float can hold.
 
     Args:
         input: Input tokens.
-        output: Output tokens, reasoning included.
+        output: Output tokens.
         cached_input: Input tokens read from the provider's cache; ``None`` means as
             other input.
         cache_write: Input tokens written to it; ``None`` means as other input.
+        reasoning: Output tokens spent on reasoning; ``None`` means as other output.
+        request: US dollars for each request, besides its tokens.
     """
 
-    input: float = attrs.field(default=0.0, metadata=rules.number())
-    output: float = attrs.field(default=0.0, metadata=rules.number())
-    cached_input: float | None = attrs.field(default=None, metadata=rules.number(optional=True))
-    cache_write: float | None = attrs.field(default=None, metadata=rules.number(optional=True))
+    input: Decimal = attrs.field(
+        default=Decimal(0), converter=to_figure, metadata=rules.custom(is_figure)
+    )
+    output: Decimal = attrs.field(
+        default=Decimal(0), converter=to_figure, metadata=rules.custom(is_figure)
+    )
+    cached_input: Decimal | None = attrs.field(
+        default=None, converter=to_optional_figure, metadata=rules.custom(is_optional_figure)
+    )
+    cache_write: Decimal | None = attrs.field(
+        default=None, converter=to_optional_figure, metadata=rules.custom(is_optional_figure)
+    )
+    reasoning: Decimal | None = attrs.field(
+        default=None, converter=to_optional_figure, metadata=rules.custom(is_optional_figure)
+    )
+    request: Decimal = attrs.field(
+        default=Decimal(0), converter=to_figure, metadata=rules.custom(is_figure)
+    )
 
 
 @attrs.frozen

@@ -1,10 +1,10 @@
 """The price book that is at hand, opened when the first figure is wanted."""
 
-import sys
 from functools import cache
 
 import trio
 
+from trio_llm.blocking import off_the_loop
 from trio_llm.ledger.genai import GenaiPrices
 from trio_llm.ledger.prices import NoPrices, PriceBook
 
@@ -27,12 +27,7 @@ async def installed_book() -> PriceBook:
     The first time the package is imported in a thread, so that calls under way go on. A
     virtual clock would run away meanwhile, so under one it is imported in place.
     """
-    if open_book.cache_info().currsize == 0 and not _in_virtual_time():
-        return await trio.to_thread.run_sync(open_book)
+    if open_book.cache_info().currsize == 0:
+        return await off_the_loop(open_book)
     await trio.lowlevel.checkpoint()
     return open_book()
-
-
-def _in_virtual_time() -> bool:
-    testing = sys.modules.get("trio.testing")
-    return testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)

@@ -19,6 +19,7 @@ ModelNotFoundError           no       no      yes           no
 ProviderUnavailableError     no       no      yes           no
 InvalidRequestError          no       no      no            no
 UnsupportedError             no       no      yes           no
+BudgetExceededError          no       no      as it says    no
 ContextLengthError           no       no      no            no
 ContentFilterError           no       no      no            no
 ===========================  =======  ======  ============  =====
@@ -37,6 +38,7 @@ from trio_llm.errors import (
     AllProvidersFailed,
     AuthenticationError,
     Blame,
+    BudgetExceededError,
     ConnectionFailedError,
     ContentFilterError,
     ContextLengthError,
@@ -76,6 +78,12 @@ _TABLE: Final[dict[type[BaseException], Blame]] = {
     ContentFilterError: Blame(charges=False, cools=False, falls_through=False, retries=False),
 }
 
+_BUDGET: Final = {
+    falls_through: Blame(charges=False, cools=False, falls_through=falls_through, retries=False)
+    for falls_through in (False, True)
+}
+"""What follows from a `BudgetExceededError`: its budget says whether others are asked."""
+
 _UNKNOWN = Blame(charges=True, cools=False, falls_through=True, retries=False)
 
 
@@ -101,6 +109,8 @@ def blame_for(error: BaseException) -> Blame:
     """
     if isinstance(error, ProviderError) and error.blame is not None:
         return error.blame
+    if isinstance(error, BudgetExceededError):
+        return _BUDGET[error.falls_through]
     for cls in type(error).__mro__:
         if cls in _TABLE:
             return _TABLE[cls]

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, Self
 
 import attrs
@@ -39,6 +40,24 @@ class PeakEwma:
     decay: float = 10.0
     _level: float | None = attrs.field(default=None, init=False)
     _stamp: float = attrs.field(default=math.inf, init=False)
+
+    @classmethod
+    def restored(cls, level: float, stamp: float, decay: float = 10.0) -> Self:
+        """Make one from a `level`.
+
+        Args:
+            level: The mean, in seconds.
+            stamp: The instant from which silence counts.
+            decay: Time constant, in seconds.
+
+        Raises:
+            ValueError: No mean has such a state.
+        """
+        if not (0.0 <= level < math.inf and math.isfinite(stamp)):
+            raise ValueError(f"a level must be 0 or more, not {level}, at an instant, not {stamp}")
+        ewma = cls(decay)
+        ewma._level, ewma._stamp = level, stamp
+        return ewma
 
     @property
     def level(self) -> float | None:
@@ -165,12 +184,27 @@ class RotatingHistogram:
     _newest: dict[int, int] = attrs.field(factory=dict[int, int], init=False)
     _rotates_at: float = attrs.field(default=-math.inf, init=False)
 
-    def observe(self, now: float, seconds: float) -> None:
+    @classmethod
+    def restored(cls, state: Iterable[tuple[float, int]], now: float) -> Self:
+        """Make one from a `state`; its samples count as if they had come now.
+
+        Raises:
+            ValueError: No latencies have such a state.
+        """
+        histogram = cls()
+        for seconds, times in state:
+            if times < 1 or math.isnan(seconds):
+                raise ValueError(f"a latency must be known, and counted, not {seconds}, {times}")
+            histogram.observe(now, seconds, times)
+        return histogram
+
+    def observe(self, now: float, seconds: float, times: int = 1) -> None:
         """Note a latency.
 
         Args:
             now: The present instant.
             seconds: How long it took.
+            times: How many samples there are of it.
         """
         if now >= self._rotates_at:
             self._rotate(now)
@@ -182,9 +216,9 @@ class RotatingHistogram:
             # Just below the longest, rounding may lead one bucket too far.
             bucket = min(int(math.log(seconds / _SHORTEST) / _WIDTH), _BUCKETS - 1)
         newest = self._newest
-        newest[bucket] = newest.get(bucket, 0) + 1
-        self._counts[bucket] += 1
-        self._total += 1
+        newest[bucket] = newest.get(bucket, 0) + times
+        self._counts[bucket] += times
+        self._total += times
 
     def count(self, now: float) -> int:
         """Give the number of samples that count."""
@@ -218,6 +252,13 @@ class RotatingHistogram:
                 rank -= below
                 low = middle
         return _MIDDLES[low]
+
+    def state(self, now: float) -> tuple[tuple[float, int], ...]:
+        """Give what counts at an instant, to be kept: latencies, and how often each."""
+        if not self.count(now):
+            return ()
+        counted = enumerate(self._counts)
+        return tuple([(_MIDDLES[bucket], times) for bucket, times in counted if times])
 
     def _rotate(self, now: float) -> None:
         """Begin the slot of this instant, and let the slots before the window go."""

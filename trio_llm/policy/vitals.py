@@ -1,5 +1,6 @@
 """What a balancer knows of one of its members."""
 
+import math
 from typing import Final
 
 import attrs
@@ -60,6 +61,8 @@ class Vitals:
         race_latency: Seconds that its answers in races took.
         spent: US dollars per call.
         outstanding: Calls under way.
+        seen: The instant of the last outcome, of a call or a race; minus infinity before
+            the first.
     """
 
     latency: PeakEwma = attrs.field(factory=_latency)
@@ -69,7 +72,7 @@ class Vitals:
     race_latency: Ewma = attrs.field(factory=Ewma)
     spent: Ewma = attrs.field(factory=Ewma)
     outstanding: int = 0
-    _answered: bool = attrs.field(default=False, init=False)
+    seen: float = attrs.field(default=-math.inf, init=False)
 
     def began(self) -> None:
         """Note that a call is under way."""
@@ -87,7 +90,7 @@ class Vitals:
             seconds: How long the whole call took.
             first_token: Seconds to the first token; ``None`` for a plain call.
         """
-        self._answered = True
+        self.seen = now
         self.success.observe(True)
         self.latency.observe(now, seconds)
         self.first_token.observe(now, seconds if first_token is None else first_token)
@@ -99,6 +102,7 @@ class Vitals:
             now: The present instant.
             seconds: How long the call took to fail.
         """
+        self.seen = now
         self.success.observe(False)
         level = self.latency.level
         self.latency.observe(now, max(seconds, FIRST_FAILURE if level is None else level))
@@ -111,6 +115,7 @@ class Vitals:
             seconds: How long its answer took; ``None`` when there was none.
             now: The present instant.
         """
+        self.seen = now
         self.races.observe(won)
         if seconds is not None:
             self.race_latency.observe(now, seconds)
@@ -126,8 +131,9 @@ class Vitals:
     def snapshot(self, now: float) -> VitalsSnapshot:
         """Give what is known at this instant."""
         samples, races = self.success.weight, self.races.weight
+        answered = self.success.state()[0] > 0.0
         return VitalsSnapshot(
-            latency=self.latency.level if self._answered else None,
+            latency=self.latency.level if answered else None,
             p50=self.first_token.percentile(now, 0.5),
             p95=self.first_token.percentile(now, 0.95),
             p99=self.first_token.percentile(now, 0.99),

@@ -12,14 +12,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import trio
 
 from trio_llm.actors import ActorState, AnyCell
-from trio_llm.chat import AnyRequest, Capability, EmbedRequest, Operation, Price
+from trio_llm.chat import AnyRequest, Capability, EmbedRequest, Operation, Price, Request
 from trio_llm.errors import ProviderError
 from trio_llm.events import EventStream
+from trio_llm.ledger import Accounts
 from trio_llm.policy import BreakerState, RetryBudget
 from trio_llm.policy.preference import Standing
 from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.attempts import Attempts
 from trio_llm.providers.backend import Backend
+from trio_llm.providers.bookings import Bookings
 from trio_llm.providers.faults import Faults
 from trio_llm.providers.gate import Gate
 from trio_llm.providers.lease import Lease, Refusal
@@ -48,6 +50,7 @@ class ProviderActor:
         retries: The retry budget of the runtime.
         seed: The runtime's seed.
         probes: How it is probed.
+        accounts: Where attempts are booked.
     """
 
     height = 0
@@ -66,6 +69,7 @@ class ProviderActor:
         retries: RetryBudget,
         seed: int,
         probes: ProbePlan,
+        accounts: Accounts,
     ) -> None:
         self._name = name
         self._kind = kind
@@ -75,7 +79,10 @@ class ProviderActor:
         self._faults = faults
         self._wall_clock = wall_clock
         outcomes = Outcomes(gate)
-        attempts = Attempts(name, backend, limits, outcomes, faults, retries, seed, wall_clock)
+        self._bookings = bookings = Bookings(name, kind, gate.rates.pricing, accounts)
+        attempts = Attempts(
+            name, backend, limits, outcomes, faults, retries, seed, wall_clock, bookings
+        )
         self._attempts = attempts
         self._prober = Prober(
             name,
@@ -89,6 +96,7 @@ class ProviderActor:
             attempts.observe,
             lambda: self.cell.state,
             attempts.tally,
+            bookings,
         )
         self.restarts = 0
         self.cell: AnyCell
@@ -180,7 +188,11 @@ class ProviderActor:
 
     def _at_once(self, request: AnyRequest, now: float) -> Lease | None:
         """Take a place where nothing stands in the way, as is usual."""
-        if self.cell.state is not ActorState.RUNNING or self._limits.unsuitable(request):
+        if (
+            self.cell.state is not ActorState.RUNNING
+            or self._bookings.accounts.budgeted
+            or self._limits.unsuitable(request)
+        ):
             return None
         return self._gate.at_once(request, now)
 
@@ -189,7 +201,16 @@ class ProviderActor:
         state = self.cell.state
         if state is not ActorState.RUNNING:
             return Refusal(state.value, f"its actor is {state.value}")
-        return self._gate.rest(now) or self._limits.unsuitable(request)
+        return self._gate.rest(now) or self._limits.unsuitable(request) or self._unpaid(request)
+
+    def _unpaid(self, request: AnyRequest) -> Refusal | None:
+        """Say that there is no money for it."""
+        if not self._bookings.accounts.budgeted:
+            return None
+        model = request.model or self._limits.model or ""
+        if not isinstance(request, Request):
+            model = self._limits.model_for(request) or ""
+        return self._bookings.obstacle(request, model)
 
     def post(self, ask: Ask) -> None:
         """Put an ask into the mailbox."""

@@ -11,11 +11,18 @@ import trio
 from trio_llm import events
 from trio_llm.actors import ActorCrash
 from trio_llm.chat import AnyRequest, AnyResult, AttemptOutcome, RateWindow
-from trio_llm.errors import InvalidRequestError, ProviderError, StaleConnectionError
+from trio_llm.errors import (
+    BudgetExceededError,
+    InvalidRequestError,
+    ProviderError,
+    StaleConnectionError,
+)
+from trio_llm.ledger import Entry
 from trio_llm.policy import RetryBudget, backoff, blame_for
 from trio_llm.policy.retry import rule_for
 from trio_llm.policy.vitals import Vitals
 from trio_llm.providers.backend import Backend, Work
+from trio_llm.providers.bookings import Bookings
 from trio_llm.providers.estimate import BYTES_PER_TOKEN
 from trio_llm.providers.faults import UNANSWERED, Faults
 from trio_llm.providers.lease import ATTEMPTS_SPENT, Lease
@@ -32,6 +39,51 @@ LONGEST_RETRY_AFTER: Final = 120.0
 
 
 @attrs.define(eq=False)
+class _Try:
+    """One physical attempt under way."""
+
+    ask: Ask
+    lease: Lease
+    request: AnyRequest
+    model: str
+    number: int
+    entry: Entry
+    provider: str
+    started: float = attrs.field(init=False)
+    sink: StreamSink | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.started = trio.current_time()
+        streaming = self.ask.payload.call.streaming
+        self.sink = (
+            StreamSink(self.ask, self.provider, self.model, self.number, self.started)
+            if streaming
+            else None
+        )
+
+    @property
+    def first_token(self) -> float:
+        """When the first useful event came, on Trio's clock; infinite if it was not yet."""
+        return math.inf if self.sink is None else self.sink.first_token
+
+    @property
+    def written(self) -> int:
+        """How many letters of an answer have come."""
+        return 0 if self.sink is None else self.sink.written
+
+    @property
+    def known(self) -> float:
+        """The tokens that it is known to have used, should it break off now.
+
+        A plain one goes on unseen, so it counts as a whole.
+        """
+        lease = self.lease
+        if lease.booking is None or self.sink is None:
+            return lease.tokens
+        return input_tokens(lease.request) + self.written / BYTES_PER_TOKEN
+
+
+@attrs.define(eq=False)
 class Attempts:
     """Serves requests through one backend.
 
@@ -44,6 +96,7 @@ class Attempts:
         retries: The retry budget of the runtime.
         seed: The runtime's seed, for keyed randomness.
         wall_clock: Seconds since the epoch.
+        bookings: Where each attempt is booked.
 
     Attributes:
         tally: The counts of requests and attempts.
@@ -59,6 +112,7 @@ class Attempts:
     retries: RetryBudget
     seed: int
     wall_clock: Callable[[], float]
+    bookings: Bookings
     tally: Tally = attrs.field(factory=Tally, init=False)
     vitals: Vitals = attrs.field(factory=Vitals, init=False)
     last_used: float | None = attrs.field(default=None, init=False)
@@ -93,11 +147,20 @@ class Attempts:
         fresh = False
         visit = ask.payload
         while True:
-            if not visit.book():
-                ask.fail(error or ATTEMPTS_SPENT.error(self.provider), trio.current_time())
+            entry = self.bookings.opened(visit.call.number, visit.path, request, model)
+            if isinstance(entry, BudgetExceededError):
+                ask.fail(error or entry, trio.current_time())
                 return
-            number += 1
-            error = await self._attempt(ask, lease, request, model, number, fresh=fresh)
+            try:
+                if not visit.book():
+                    ask.fail(error or ATTEMPTS_SPENT.error(self.provider), trio.current_time())
+                    return
+                await self.bookings.secured(entry)
+                number += 1
+                this = _Try(ask, lease, request, model, number, entry, self.provider)
+                error = await self._attempt(this, fresh=fresh)
+            finally:
+                self.bookings.release(entry)
             if error is None:
                 return
             if isinstance(error, StaleConnectionError) and not fresh:
@@ -149,84 +212,66 @@ class Attempts:
     def _key(self, visit: Visit) -> str:
         return f"{self.seed}/{visit.call.number}/{'/'.join(visit.path)}"
 
-    async def _attempt(
-        self,
-        ask: Ask,
-        lease: Lease,
-        request: AnyRequest,
-        model: str,
-        number: int,
-        *,
-        fresh: bool,
-    ) -> ProviderError | None:
+    async def _attempt(self, this: _Try, *, fresh: bool) -> ProviderError | None:
         """Do one exchange; give the error if it failed before anything was delivered."""
-        visit = ask.payload
+        visit, number, model, sink = this.ask.payload, this.number, this.model, this.sink
         call = visit.call
-        started = trio.current_time()
         self.tally.attempts += 1
         if number > 1:
             self.tally.retries += 1
         if call.events.watched:
-            call.events.emit(events.AttemptStarted(started, call.number, visit.path, number, model))
-        sink = StreamSink(ask, self.provider, model, number, started) if call.streaming else None
+            call.events.emit(
+                events.AttemptStarted(
+                    this.started,
+                    call.number,
+                    visit.path,
+                    number,
+                    model,
+                    self.bookings.kind,
+                    this.entry.subject.operation,
+                )
+            )
         try:
             result = await self.backend.answer(
-                Work(request, model, call.number, visit.path, number, sink, fresh, self.observe)
+                Work(
+                    this.request, model, call.number, visit.path, number, sink, fresh, self.observe
+                )
             )
-            demand_sound(request, result)
+            demand_sound(this.request, result)
         except ActorCrash as crash:
-            crashed = self.faults.crashed(crash, model)
-            self._failed(visit, lease, sink, crashed, number, model, started)
+            self._failed(this, self.faults.crashed(crash, model))
             raise
         except StaleConnectionError as error:
-            return self._failed(visit, lease, sink, error, number, model, started, kept=not fresh)
+            return self._failed(this, error, kept=not fresh)
         except ProviderError as error:
-            return self._failed(visit, lease, sink, error, number, model, started)
+            return self._failed(this, error)
         except Exception as cause:  # noqa: BLE001 - a backend may be a user's own code
-            crashed = self.faults.crashed(cause, model)
-            return self._failed(visit, lease, sink, crashed, number, model, started)
+            return self._failed(this, self.faults.crashed(cause, model))
         except BaseException:
-            reason = ask.cancel_reason or UNANSWERED["stopped"]
-            if sink is not None and sink.committed:
-                sink.interrupt(None, reason)
-            self.outcomes.given_up(lease, trio.current_time(), _known(lease, sink))
-            visit.attempted(
-                number=number,
-                model=model,
-                started=started,
-                outcome=AttemptOutcome.CANCELLED,
-                reason=reason,
-                first_token=math.inf if sink is None else sink.first_token,
-            )
+            self._given_up(this)
             raise
-        self._succeeded(ask, lease, sink, result, number, model, started)
+        self._succeeded(this, result)
         return None
 
-    def _succeeded(
-        self,
-        ask: Ask,
-        lease: Lease,
-        sink: StreamSink | None,
-        result: AnyResult,
-        number: int,
-        model: str,
-        started: float,
-    ) -> None:
-        now = trio.current_time()
+    def _succeeded(self, this: _Try, result: AnyResult) -> None:
+        now, visit, sink = trio.current_time(), this.ask.payload, this.sink
         outcomes = self.outcomes
-        outcomes.succeeded(lease, result, now)
+        outcomes.succeeded(this.lease, result, now)
         outcomes.last_answer = now
         outcomes.gate.rates.pricing.answered(now, result.usage)
-        ask.payload.attempted(
-            number=number,
-            model=model,
-            started=started,
+        latency = now - this.started
+        visit.attempted(
+            number=this.number,
+            model=this.model,
+            started=this.started,
             outcome=AttemptOutcome.SUCCEEDED,
             result=result,
-            first_token=math.inf if sink is None else sink.first_token,
+            first_token=this.first_token,
+            kind=self.bookings.kind,
+            cost=self.bookings.succeeded(this.entry, visit.path, this.request, result, latency),
         )
         if sink is None:
-            ask.decide(Answer(self.provider, model, result, finished=now), now)
+            this.ask.decide(Answer(self.provider, this.model, result, finished=now), now)
             return
         sink.answer.result = result
         if not sink.committed:
@@ -234,53 +279,59 @@ class Attempts:
         sink.close()
 
     def _failed(
-        self,
-        visit: Visit,
-        lease: Lease,
-        sink: StreamSink | None,
-        error: ProviderError,
-        number: int,
-        model: str,
-        started: float,
-        *,
-        kept: bool = False,
+        self, this: _Try, error: ProviderError, *, kept: bool = False
     ) -> ProviderError | None:
         """Charge and record a failure; give it on, unless a consumer will see it.
 
         What the attempt was given is kept for the next one where the request never
         reached the server.
         """
-        now = trio.current_time()
-        error = self.faults.complete(error, model, now - started)
+        now, visit, sink = trio.current_time(), this.ask.payload, this.sink
+        latency = now - this.started
+        error = self.faults.complete(error, this.model, latency)
         if not kept:
             self.outcomes.failed(
-                lease,
+                this.lease,
                 error,
                 now,
-                key=f"{self._key(visit)}/{number}",
+                key=f"{self._key(visit)}/{this.number}",
                 call=visit.call.number,
-                known=_known(lease, sink),
+                known=this.known,
             )
         visit.attempted(
-            number=number,
-            model=model,
-            started=started,
+            number=this.number,
+            model=this.model,
+            started=this.started,
             outcome=AttemptOutcome.FAILED,
             reason=error.message,
             error=error,
-            first_token=math.inf if sink is None else sink.first_token,
+            first_token=this.first_token,
+            kind=self.bookings.kind,
+            cost=self.bookings.failed(
+                this.entry, visit.path, this.request, error, latency, this.written
+            ),
         )
         if sink is None or not sink.committed:
             return error
         sink.interrupt(error, error.message)
         return None
 
-
-def _known(lease: Lease, sink: StreamSink | None) -> float:
-    """Give the tokens that an attempt which broke off is known to have used.
-
-    A plain one goes on unseen, so it counts as a whole.
-    """
-    if lease.booking is None or sink is None:
-        return lease.tokens
-    return input_tokens(lease.request) + sink.written / BYTES_PER_TOKEN
+    def _given_up(self, this: _Try) -> None:
+        """Record that it was cancelled."""
+        now, visit, sink = trio.current_time(), this.ask.payload, this.sink
+        reason = this.ask.cancel_reason or UNANSWERED["stopped"]
+        if sink is not None and sink.committed:
+            sink.interrupt(None, reason)
+        self.outcomes.given_up(this.lease, now, this.known)
+        visit.attempted(
+            number=this.number,
+            model=this.model,
+            started=this.started,
+            outcome=AttemptOutcome.CANCELLED,
+            reason=reason,
+            first_token=this.first_token,
+            kind=self.bookings.kind,
+            cost=self.bookings.given_up(
+                this.entry, visit.path, this.request, now - this.started, this.written
+            ),
+        )

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from trio_llm.chat import AnyRequest
-from trio_llm.errors import ProviderUnavailableError
+from trio_llm.errors import BudgetExceededError, ProviderUnavailableError
 from trio_llm.policy import Permit
 from trio_llm.policy.rate_limit import Reservation
 
@@ -26,14 +26,25 @@ class Refusal:
         code: As `ProviderUnavailableError.code`.
         message: The same in words.
         retry_after: Seconds until it may be worth asking again, if known.
+        budget: The error, where it is a budget that has no room.
     """
 
     code: str
     message: str
     retry_after: float | None = None
+    budget: BudgetExceededError | None = None
 
-    def error(self, provider: str) -> ProviderUnavailableError:
+    @classmethod
+    def by_budget(cls, error: BudgetExceededError) -> "Refusal":
+        """Refuse for want of money."""
+        return cls("budget_exceeded", error.message, error.retry_after, error)
+
+    def error(self, provider: str) -> ProviderUnavailableError | BudgetExceededError:
         """Make the error that tells a caller."""
+        return self.unavailable(provider) if self.budget is None else self.budget
+
+    def unavailable(self, provider: str) -> ProviderUnavailableError:
+        """Make the error for a refusal that is not for want of money."""
         return ProviderUnavailableError(
             self.message, provider=provider, code=self.code, retry_after=self.retry_after
         )

@@ -1,28 +1,30 @@
 """What asking a provider costs, as far as prices are known."""
 
+import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 import attrs
 
 from trio_llm.chat import AnyRequest, Price, Request, Usage
+from trio_llm.policy.costing import estimated
 from trio_llm.policy.latency import Ewma
 from trio_llm.providers.estimate import media_tokens, text_tokens
 
-PriceSource: TypeAlias = Callable[[str], Price | None]
-"""Gives the price of a model; ``None`` where it is not known."""
+PriceSource: TypeAlias = Callable[[str, datetime], Price | None]
+"""Gives the price of a model at an instant (in UTC); ``None`` where it is not known."""
 
 USUAL_OUTPUT: Final = 256
 """Output tokens that an answer is taken to have before there was any."""
 
 _SLOWLY: Final = 3600.0
-_MILLION: Final = 1_000_000.0
 _MODELS: Final = 64
+_HOLDS: Final = 1800.0
+"""Seconds for which a price surely holds.
 
-
-def no_prices(_model: str) -> Price | None:
-    """Know no price."""
-    return None
+Prices change with the day or, where some hours are cheaper, on the half hour.
+"""
 
 
 def input_tokens(request: AnyRequest) -> float:
@@ -38,20 +40,33 @@ class Pricing:
     """The price of each model of one provider, and how long its answers are.
 
     Args:
-        source: Where prices come from; each model is looked up once.
+        source: Where prices come from; each model is looked up once in half an hour.
+        wall_clock: Seconds since the epoch, by which the source tells what holds.
     """
 
-    source: PriceSource = no_prices
+    source: PriceSource
+    wall_clock: Callable[[], float]
     _known: dict[str, Price | None] = attrs.field(factory=dict[str, Price | None], init=False)
+    _period: float = attrs.field(default=math.nan, init=False)
     _output: Ewma = attrs.field(factory=lambda: Ewma(_SLOWLY), init=False)
 
     def price(self, model: str) -> Price | None:
-        """Give the price of a model, if it is known."""
-        if model not in self._known:
-            if len(self._known) >= _MODELS:
-                del self._known[next(iter(self._known))]
-            self._known[model] = self.source(model)
-        return self._known[model]
+        """Give the price of a model as of now, if it is known."""
+        period = self.wall_clock() // _HOLDS
+        if period != self._period:
+            self._period = period
+            self._known.clear()
+        try:
+            return self._known[model]
+        except KeyError:
+            return self._look_up(model)
+
+    def _look_up(self, model: str) -> Price | None:
+        if len(self._known) >= _MODELS:
+            del self._known[next(iter(self._known))]
+        price = self.source(model, datetime.fromtimestamp(self._period * _HOLDS, UTC))
+        self._known[model] = price
+        return price
 
     def answered(self, now: float, usage: Usage | None) -> None:
         """Learn how long answers are."""
@@ -71,5 +86,5 @@ class Pricing:
         price = self.price(model)
         if price is None:
             return None
-        paid = input_tokens(request) * float(price.input)
-        return (paid + self.output_tokens(request) * float(price.output)) / _MILLION
+        output = self.output_tokens(request)
+        return float(estimated(price, math.ceil(input_tokens(request)), math.ceil(output)))

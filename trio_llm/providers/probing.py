@@ -23,8 +23,10 @@ from trio_llm.errors import (
     ProviderTimeoutError,
     StaleConnectionError,
 )
+from trio_llm.ledger import Entry
 from trio_llm.policy import BreakerState
 from trio_llm.providers.backend import Backend, Work
+from trio_llm.providers.bookings import Bookings
 from trio_llm.providers.faults import Faults
 from trio_llm.providers.lease import Lease, Refusal
 from trio_llm.providers.limits import ProviderLimits
@@ -72,6 +74,7 @@ class Prober:
         plan: How it is probed.
         observe: Is told what the server says of its rate limits.
         state: Gives the state of the actor.
+        bookings: Where each probe is booked.
 
     Attributes:
         tally: Where probes are counted.
@@ -89,6 +92,7 @@ class Prober:
     observe: Callable[[Sequence[RateWindow]], None]
     state: Callable[[], ActorState]
     tally: Tally
+    bookings: Bookings
     left: bool = attrs.field(default=False, init=False)
     _life: trio.Nursery | None = attrs.field(default=None, init=False)
     _running: _Running | None = attrs.field(default=None, init=False)
@@ -162,7 +166,7 @@ class Prober:
         await trio.lowlevel.checkpoint()
         if isinstance(why, ActorState):
             why = Refusal(why.value, f"its actor is {why.value}")
-        return ProbeResult(False, 0.0, why.error(self.name))
+        return ProbeResult(False, 0.0, why.unavailable(self.name))
 
     def _is_due(self, now: float, interval: float) -> bool:
         if self.left or self._running is not None or self.state() is not ActorState.RUNNING:
@@ -225,7 +229,7 @@ class Prober:
                 if refusal is None:
                     await self._ask(running, lease)
                 else:
-                    running.result = ProbeResult(False, 0.0, refusal.error(self.name))
+                    running.result = ProbeResult(False, 0.0, refusal.unavailable(self.name))
         finally:
             lease.release()
             if running.result is None:
@@ -244,6 +248,7 @@ class Prober:
         self._number += 1
         self.tally.probes += 1
         number, started = self._number, trio.current_time()
+        entry = self.bookings.probe(request, model)
         head = (None, (self.name,), number)
         if self.stream.watched:
             self.stream.emit(events.ProbeStarted(started, *head))
@@ -251,11 +256,14 @@ class Prober:
             result = await self._exchange(request, model, number)
         except BaseException as failure:
             running.result = self._failed(lease, failure, model, number, started)
+            self._book_failure(entry, request, failure, running.result)
             if isinstance(failure, ActorCrash) or not isinstance(failure, Exception):
                 raise
         else:
             now = trio.current_time()
             self.outcomes.succeeded(lease, result, now)
+            path, latency = (self.name,), now - started
+            self.tally.pay(self.bookings.succeeded(entry, path, request, result, latency))
             running.result = ProbeResult(True, now - started, model=result.model or model or None)
         finally:
             found = running.result
@@ -266,6 +274,16 @@ class Prober:
                         trio.current_time(), *head, found.healthy, found.latency, error
                     )
                 )
+
+    def _book_failure(
+        self, entry: Entry, request: AnyRequest, failure: BaseException, found: ProbeResult
+    ) -> None:
+        path, latency, bookings = (self.name,), found.latency, self.bookings
+        if isinstance(failure, Exception) and found.error is not None:
+            cost = bookings.failed(entry, path, request, found.error, latency, 0)
+        else:
+            cost = bookings.given_up(entry, path, request, latency, 0)
+        self.tally.pay(cost)
 
     async def _exchange(self, request: AnyRequest, model: str, number: int) -> AnyResult:
         """Ask within the time for it, once more where a kept connection was found dead."""

@@ -2,7 +2,7 @@
 
 import attrs
 
-from trio_llm.chat import Usage
+from trio_llm.chat import NOTHING, UNKNOWN, Cost, Usage
 from trio_llm.policy.vitals import VitalsSnapshot
 
 
@@ -101,6 +101,8 @@ class NodeStatistics:
         hedges: Members that a hedge asked beside others because those were late.
         hedges_won: Of these, the ones that answered first.
         hedges_suppressed: Calls of a hedge that were late and could not be hedged.
+        cost: What all its visits have cost, and its probes; as sure as the least sure of
+            the attempts in it. One of unknown price counts as nothing, *at least*.
         races: How many races the win rate stands for, older ones counting for less.
         win_rate: Share of these that it won, or ``None`` without any.
         p50: Median seconds to the first token of a stream, or to the answer of a plain
@@ -123,6 +125,7 @@ class NodeStatistics:
     hedges: int = 0
     hedges_won: int = 0
     hedges_suppressed: int = 0
+    cost: Cost = NOTHING
     races: float = 0.0
     win_rate: float | None = None
     p50: float | None = None
@@ -154,6 +157,12 @@ class Tally:
     hedges: int = 0
     hedges_won: int = 0
     hedges_suppressed: int = 0
+    cost: Cost = NOTHING
+
+    def pay(self, cost: Cost | None) -> None:
+        """Count what a visit or a probe has cost; ``None`` where no price is known."""
+        if cost is not NOTHING:
+            self.cost += UNKNOWN if cost is None else cost
 
     def success(self, latency: float, usage: Usage | None) -> None:
         """Count a visit that gave an answer after `latency` seconds."""
@@ -191,6 +200,7 @@ class Tally:
             self.hedges,
             self.hedges_won,
             self.hedges_suppressed,
+            self.cost,
             vitals.races,
             vitals.win_rate,
             vitals.p50,

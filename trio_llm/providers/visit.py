@@ -14,7 +14,15 @@ import trio
 
 from trio_llm import events
 from trio_llm.actors import Envelope
-from trio_llm.chat import AnyRequest, AnyResult, Attempt, AttemptOutcome
+from trio_llm.chat import (
+    NOTHING,
+    UNKNOWN,
+    AnyRequest,
+    AnyResult,
+    Attempt,
+    AttemptOutcome,
+    Cost,
+)
 from trio_llm.errors import LLMError
 from trio_llm.events import EventStream
 from trio_llm.policy.blame import is_fault
@@ -94,6 +102,7 @@ class Call:
         attempts_left: How many physical attempts it may still make.
         overran: Called for each job of it that was still running after `close_deadline`.
             That may be after its caller has left.
+        operation: What is asked for: ``chat``, ``embed``, ...
         concluded: Whether its outcome has been recorded; that is done once.
     """
 
@@ -103,6 +112,7 @@ class Call:
     events: EventStream
     attempts_left: int
     overran: Callable[[], None]
+    operation: str = "chat"
     concluded: bool = attrs.field(default=False, init=False)
     _attempts: list[tuple[tuple[int, ...], Attempt]] = attrs.field(
         factory=list[tuple[tuple[int, ...], Attempt]], init=False
@@ -139,6 +149,17 @@ class Call:
             return (self._attempts[0][1],)
         ordered = sorted(self._attempts, key=lambda item: (item[0], item[1].started))
         return tuple([attempt for _, attempt in ordered])
+
+    def cost(self, path: tuple[str, ...] = (), rank: tuple[int, ...] = ()) -> Cost:
+        """Give what its attempts have cost so far, or those under a path and rank."""
+        if len(self._attempts) == 1 and not path:
+            return self._attempts[0][1].cost or UNKNOWN
+        depth, height = len(path), len(rank)
+        return Cost.total(
+            attempt.cost
+            for place, attempt in self._attempts
+            if attempt.path[:depth] == path and place[:height] == rank
+        )
 
 
 @attrs.define(eq=False)
@@ -192,6 +213,8 @@ class Visit:
         reason: str | None = None,
         error: BaseException | None = None,
         first_token: float = math.inf,
+        kind: str = "",
+        cost: Cost | None = NOTHING,
     ) -> None:
         """Record how a physical attempt of this visit ended, now."""
         now = trio.current_time()
@@ -211,20 +234,35 @@ class Visit:
                 getattr(error, "status", None),
                 None if first_token == math.inf else first_token - started,
                 None if result is None else result.usage,
+                cost,
             ),
         )
         if not call.events.watched:
             return
-        head = (now, call.number, self.path)
-        latency = now - started
+        head = (now, call.number, self.path, number, now - started)
+        asked = (model, kind, call.operation)
         record: events.Event
         if outcome is AttemptOutcome.SUCCEEDED:
-            record = events.AttemptSucceeded(*head, number, latency)
+            record = events.AttemptSucceeded(
+                *head,
+                *asked,
+                None if result is None else result.model,
+                None if result is None else result.usage,
+                cost,
+                getattr(result, "finish_reason", None),
+                getattr(result, "response_id", None),
+                None if first_token == math.inf else first_token - started,
+            )
         elif outcome is AttemptOutcome.CANCELLED:
-            record = events.AttemptCancelled(*head, number, latency, reason or "")
+            record = events.AttemptCancelled(*head, reason or "", *asked, cost)
         else:
             record = events.AttemptFailed(
-                *head, number, latency, type(error).__name__, reason or ""
+                *head,
+                type(error).__name__,
+                reason or "",
+                *asked,
+                getattr(error, "status", None),
+                cost,
             )
         call.events.emit(record)
 
@@ -244,6 +282,8 @@ def count(tally: Tally, vitals: Vitals, ask: Ask, began: float) -> None:
     """
     now = trio.current_time()
     vitals.ended()
+    visit = ask.payload
+    tally.pay(visit.call.cost(visit.path, visit.rank))
     answer = ask.value
     if answer is not None and answer.result is not None:
         tally.success(now - began, answer.result.usage)

@@ -131,12 +131,14 @@ NVIDIA: Final = Quirks(
 )
 
 # openrouter.ai/docs: one object tells every upstream how much to reason, and details
-# of reasoning go back to the upstream that made them.
+# of reasoning go back to the upstream that made them. The counts of an embedding have
+# "Cost of the request in credits" (the types of its SDK), and a credit is a US dollar.
 OPENROUTER: Final = Quirks(
     max_tokens_field="max_tokens",
     reasoning="object",
     replays=frozenset({"reasoning_details"}),
     lists_only=True,
+    bare_cost=True,
 )
 
 # huggingface.co/docs/inference-providers: the router hands fields on as they are.

@@ -49,6 +49,8 @@ class Quirks:
             call, is refused here since the provider refuses it; elsewhere it is sent.
         lists_only: Whether one model has no address of its own, so that it is
             looked for in the list.
+        bare_cost: Whether a number ``cost`` beside the tokens of an embedding is what was
+            charged, in US dollars; elsewhere its unit is not known.
     """
 
     version: str | None = None
@@ -71,6 +73,7 @@ class Quirks:
     reply_after_results: bool = False
     pairs_calls: bool = False
     lists_only: bool = False
+    bare_cost: bool = False
 
 
 PLAIN: Final = Quirks()

@@ -5,6 +5,7 @@ from typing import Any
 from trio_llm.chat import Embeddings, EmbedRequest, Operation, OperationResult, Usage
 from trio_llm.errors import MalformedResponseError, UnsupportedError
 from trio_llm.wire.dialect import Outgoing, ProgressDecoder
+from trio_llm.wire.openai_chat.charged import charged_of
 from trio_llm.wire.openai_chat.names import DIALECT
 from trio_llm.wire.openai_chat.replies import raise_failure
 from trio_llm.wire.openai_chat.requests import with_version
@@ -75,6 +76,7 @@ class EmbedCodec:
             usage=embedding_usage(reply.get("usage")),
             model=as_name(reply.get("model")),
             raw=value,
+            charged=charged_of(reply.get("usage"), bare=self._quirks.bare_cost),
         )
 
     def decoder(self, _operation: Operation, /) -> ProgressDecoder | None:

@@ -6,6 +6,7 @@ from typing import Any
 from trio_llm.chat import ModerateRequest, Moderation, Operation, OperationResult, Verdict
 from trio_llm.errors import MalformedResponseError
 from trio_llm.wire.dialect import Outgoing, ProgressDecoder
+from trio_llm.wire.openai_chat.charged import charged_of
 from trio_llm.wire.openai_chat.names import DIALECT
 from trio_llm.wire.openai_chat.replies import raise_failure, usage_of
 from trio_llm.wire.openai_chat.requests import with_version
@@ -55,6 +56,7 @@ class ModerateCodec:
             usage=usage_of(reply.get("usage")),
             model=as_name(reply.get("model")),
             raw=value,
+            charged=charged_of(reply.get("usage")),
         )
 
     def decoder(self, _operation: Operation, /) -> ProgressDecoder | None:

@@ -48,11 +48,17 @@ def dollars(value: Any, factor: Decimal = Decimal(1)) -> Decimal | None:
 
 
 def _price(pricing: dict[str, Any]) -> Price | None:
+    thought, request = None, Decimal(0)
     if "prompt" in pricing:
         names = ("prompt", "completion", "input_cache_read", "input_cache_write")
         paid, earned, read, written = [dollars(pricing.get(name), _MILLION) for name in names]
+        # A zero means here that reasoning has no price of its own, not that it costs nothing.
+        thought = dollars(pricing.get("internal_reasoning"), _MILLION) or None
+        request = dollars(pricing.get("request")) or request
     else:
         names = ("input", "output", "cache_read", "cache_write")
         paid, earned, read, written = [dollars(pricing.get(name)) for name in names]
         read = dollars(pricing.get("cached_input")) if read is None else read
-    return None if paid is None or earned is None else Price(paid, earned, read, written)
+    if paid is None or earned is None:
+        return None
+    return Price(paid, earned, read, written, reasoning=thought, request=request)

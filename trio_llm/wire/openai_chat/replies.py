@@ -5,6 +5,7 @@ from typing import Any
 from trio_llm.chat import Completion, FinishReason, Message, Part, Reasoning, Text, ToolCall, Usage
 from trio_llm.errors import MalformedResponseError, OverloadedError, ServerError
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.openai_chat.charged import charged_of
 from trio_llm.wire.openai_chat.names import (
     CALL_FIELDS,
     CALLS,
@@ -80,6 +81,7 @@ def completion_of(value: Any, origin: str) -> Completion:
         model=as_name(reply.get("model")),
         response_id=as_name(reply.get("id")),
         raw=value,
+        charged=charged_of(reply.get("usage")),
     )
 
 

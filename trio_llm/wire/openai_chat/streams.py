@@ -7,6 +7,7 @@ from trio_llm.errors import MalformedResponseError, StreamInterruptedError
 from trio_llm.wire.classify import classify_frame
 from trio_llm.wire.decoding import EventDecoding
 from trio_llm.wire.draft import CallDraft, Draft
+from trio_llm.wire.openai_chat.charged import charged_of
 from trio_llm.wire.openai_chat.details import DetailsDraft
 from trio_llm.wire.openai_chat.names import CALLS, CARRIED_FIELDS, DIALECT
 from trio_llm.wire.openai_chat.replies import (
@@ -68,6 +69,7 @@ class ChunkDecoder(EventDecoding):
             usage=usage_of(self._usage),
             model=self._model,
             response_id=self._id,
+            charged=charged_of(self._usage),
         )
 
     def _event(self, name: str, text: str, deltas: list[Delta]) -> None:

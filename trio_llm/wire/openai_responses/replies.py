@@ -5,6 +5,7 @@ from typing import Any
 from trio_llm.chat import Completion, FinishReason, Usage
 from trio_llm.errors import MalformedResponseError, ProviderError, ServerError
 from trio_llm.wire.classify import classify_frame
+from trio_llm.wire.openai_chat.charged import charged_of
 from trio_llm.wire.openai_responses.drafts import OutputDraft
 from trio_llm.wire.openai_responses.names import INCOMPLETE
 from trio_llm.wire.values import as_count, as_list, as_name, as_object, read_body
@@ -69,6 +70,7 @@ def completion_of(
         model=as_name(response.get("model")),
         response_id=as_name(response.get("id")),
         raw=raw,
+        charged=charged_of(response.get("usage")),
     )
 
 

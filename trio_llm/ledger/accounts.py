@@ -1,0 +1,288 @@
+"""The accounts: every physical attempt is opened before it begins, and closed once.
+
+To open an entry is one synchronous step: the budgets are looked at and what the attempt is
+expected to cost is set aside. To close it is another: what it did cost takes the place of
+that, in the budgets, and goes to the journal. An entry that was opened is closed or given
+back in a ``finally``, so nothing stays set aside for what runs no more.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+import trio
+
+from trio_llm import events
+from trio_llm.chat import NOTHING, UNKNOWN, Certainty, Charge, Cost, Reservation, Subject, Usage
+from trio_llm.errors import BudgetExceededError
+from trio_llm.events import EventStream
+from trio_llm.ledger.journal import Journal
+from trio_llm.policy.calendar import window
+from trio_llm.policy.spending import BudgetStatus, Hold, Obstacle, Rule, Spending
+from trio_llm.store import Release, UsageQuery
+
+_ZERO: Final = Decimal(0)
+_DIMENSIONS: Final = {
+    "runtime": (),
+    "provider": ("provider",),
+    "model": ("model",),
+    "user": ("user",),
+}
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One attempt in the accounts.
+
+    Attributes:
+        subject: Whose attempt it is.
+        call: The number of its call.
+        id: What it will be booked under; empty until that is needed.
+        hold: What the budgets have set aside; ``None`` where there are none.
+        open: Whether it has still to be closed.
+        reserved: Whether the journal knows of it.
+    """
+
+    subject: Subject
+    call: int
+    id: str = ""
+    hold: Hold | None = None
+    open: bool = True
+    reserved: bool = False
+
+
+@attrs.define(eq=False)
+class Accounts:
+    """Books attempts, and keeps to the budgets.
+
+    Args:
+        run: What tells this run of the runtime from all others.
+        wall_clock: Seconds since the epoch.
+        events: Where records go.
+        journal: Where charges go.
+        spending: The budgets.
+
+    Attributes:
+        paid: What all attempts of this run have cost so far.
+    """
+
+    run: str
+    wall_clock: Callable[[], float]
+    events: EventStream
+    journal: Journal
+    spending: Spending
+    paid: Cost = attrs.field(default=NOTHING, init=False)
+    _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1), init=False)
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether there is any budget to be looked at."""
+        return bool(self.spending.rules)
+
+    def obstacle(self, subject: Subject, expected: Decimal | None) -> BudgetExceededError | None:
+        """Say that the budgets have no room for an attempt; books nothing."""
+        obstacle = self.spending.obstacle(self.wall_clock(), subject, expected)
+        return None if obstacle is None else error_of(obstacle)
+
+    def open(
+        self, subject: Subject, call: int, path: tuple[str, ...], expected: Decimal | None
+    ) -> Entry | BudgetExceededError:
+        """Open an entry for an attempt that is about to begin, if the budgets have room.
+
+        Args:
+            subject: Whose attempt it is.
+            call: The number of its call.
+            path: The way to its provider, for the records.
+            expected: US dollars that it may cost; ``None`` where the price is not known.
+        """
+        if not self.spending.rules:
+            return Entry(subject, call)
+        now = self.wall_clock()
+        hold = self.spending.reserve(now, subject, expected)
+        if isinstance(hold, Obstacle):
+            self._tell(hold, call, path)
+            return error_of(hold)
+        for warned in hold.warned:
+            self._tell(warned, call, path)
+        entry = Entry(subject, call, self._next(), hold)
+        if self.journal.durable and expected:
+            self.journal.put(Reservation(entry.id, now, subject, call, expected))
+            entry.reserved = True
+        return entry
+
+    async def secured(self, entry: Entry) -> None:
+        """Wait until what is set aside is on disk; no checkpoint where nothing has to be."""
+        if entry.reserved:
+            await self.journal.written()
+
+    def close(
+        self,
+        entry: Entry,
+        outcome: str,
+        usage: Usage | None,
+        cost: Cost | None,
+        latency: float,
+        path: tuple[str, ...],
+    ) -> None:
+        """Book what an attempt cost; once.
+
+        Args:
+            entry: The attempt.
+            outcome: ``succeeded``, ``failed`` or ``cancelled``.
+            usage: Tokens, as far as known.
+            cost: What it cost; ``None`` where the price is not known.
+            latency: Seconds that it took.
+            path: The way to its provider, for the records.
+        """
+        if not entry.open:
+            return
+        entry.open = False
+        now = self.wall_clock()
+        if cost is not NOTHING:
+            self.paid += UNKNOWN if cost is None else cost
+        if entry.hold is not None:
+            for alert in self.spending.settle(now, entry.hold, cost):
+                rule = alert.rule
+                self.events.emit(
+                    events.BudgetAlert(
+                        trio.current_time(),
+                        entry.call or None,
+                        path,
+                        rule.name,
+                        alert.account,
+                        alert.threshold,
+                        alert.spent,
+                        rule.limit,
+                    )
+                )
+        self.journal.put(
+            Charge(
+                entry.id or self._next(),
+                now,
+                entry.subject,
+                entry.call,
+                outcome,
+                usage,
+                cost,
+                latency,
+            )
+        )
+
+    def release(self, entry: Entry) -> None:
+        """Give back what was set aside for an attempt that was not made."""
+        if not entry.open:
+            return
+        entry.open = False
+        if entry.hold is not None:
+            self.spending.release(self.wall_clock(), entry.hold)
+        if entry.reserved:
+            self.journal.put(Release(entry.id))
+
+    def budgets(self) -> tuple[BudgetStatus, ...]:
+        """Tell how the budgets stand."""
+        return self.spending.snapshot(self.wall_clock())
+
+    async def recover(self) -> None:
+        """Book what was under way when an earlier process ended, by what was set aside.
+
+        Nobody knows what became of it, so it counts as spent, *estimated*.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        left = await self.journal.store.outstanding()
+        if not left:
+            return
+        charges = [
+            Charge(
+                each.id,
+                each.time,
+                each.subject,
+                each.call,
+                "lost",
+                None,
+                Cost(each.estimate, Certainty.ESTIMATED),
+            )
+            for each in left
+        ]
+        await self.journal.store.write(charges)
+        total = Cost.total([charge.cost for charge in charges])
+        now = trio.current_time()
+        self.events.emit(events.StoreRecovered(now, None, (), len(charges), total))
+
+    async def history(self, rules: Sequence[Rule]) -> list[tuple[str, str, Cost]]:
+        """Give what was spent in the present periods of budgets: budget, account, cost.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        now = self.wall_clock()
+        found: list[tuple[str, str, Cost]] = []
+        for rule in rules:
+            by = _DIMENSIONS[rule.per]
+            since = window(now, rule.period, rule.time_zone).start
+            rows = await self.journal.store.usage(UsageQuery(by=by, since=since))
+            for row in rows:
+                name = row.key[0] if by else ""
+                if by and (not name or (rule.only and name not in rule.only)):
+                    continue
+                found.append((rule.name, name, row.cost))
+        return found
+
+    def reconfigure(self, rules: Sequence[Rule], history: Sequence[tuple[str, str, Cost]]) -> None:
+        """Go by other budgets from now on; those that are new begin with their history."""
+        same = {_measured(rule) for rule in self.spending.rules}
+        self.spending.reconfigure(rules)
+        new = {rule.name for rule in rules if _measured(rule) not in same}
+        for name, account, cost in history:
+            if name in new:
+                self.spending.restore(name, account, cost)
+
+    def _next(self) -> str:
+        return f"{self.run}-{next(self._numbers)}"
+
+    def _tell(self, obstacle: Obstacle, call: int, path: tuple[str, ...]) -> None:
+        if self.events.watched:
+            rule = obstacle.rule
+            self.events.emit(
+                events.BudgetExceeded(
+                    trio.current_time(),
+                    call or None,
+                    path,
+                    rule.name,
+                    obstacle.account,
+                    rule.on_limit,
+                    obstacle.expected,
+                    obstacle.spent + obstacle.reserved,
+                    rule.limit,
+                )
+            )
+
+
+def _measured(rule: Rule) -> tuple[str, str, str, str]:
+    """Give what an account goes by, besides its limit."""
+    return rule.name, rule.period, rule.per, rule.time_zone
+
+
+def error_of(obstacle: Obstacle) -> BudgetExceededError:
+    """Make the error for an attempt that a budget has no room for."""
+    rule = obstacle.rule
+    whose = f" of {rule.per} {obstacle.account!r}" if obstacle.account else ""
+    per = "in all" if rule.period == "total" else f"a {rule.period}"
+    used = obstacle.spent + obstacle.reserved
+    return BudgetExceededError(
+        f"budget {rule.name!r}{whose}: ${_shown(used)} of ${_shown(rule.limit)} {per} are spent or "
+        f"set aside, and the attempt may cost ${_shown(obstacle.expected)}",
+        budget=rule.name,
+        account=obstacle.account,
+        limit=rule.limit,
+        spent=used,
+        retry_after=obstacle.retry_after,
+        falls_through=rule.on_limit == "fall_on",
+    )
+
+
+def _shown(amount: Decimal) -> str:
+    return f"{amount.normalize():f}" if amount else "0"

@@ -1,0 +1,194 @@
+"""What one provider's attempts are booked with: whose they are, and what they cost.
+
+What is not charged by the provider in so many words is its tokens times the price. Where
+the tokens are not known either, they are estimated: for an answer without a count as a
+whole, for an attempt that was cut off by what is known to have gone to and fro.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from trio_llm.chat import (
+    NOTHING,
+    AnyRequest,
+    AnyResult,
+    Certainty,
+    Completion,
+    Cost,
+    EmbedRequest,
+    ModerateRequest,
+    Price,
+    Request,
+    Subject,
+    Usage,
+    operation_of,
+)
+from trio_llm.chat.cost import rounded
+from trio_llm.errors import BudgetExceededError, ProviderError
+from trio_llm.ledger import Accounts, Entry
+from trio_llm.policy.costing import cost_of, estimated
+from trio_llm.providers.estimate import BYTES_PER_TOKEN, size_of
+from trio_llm.providers.lease import Refusal
+from trio_llm.providers.pricing import Pricing, input_tokens
+from trio_llm.providers.rates import used_by_failure
+
+_BILLED: Final = (Request, EmbedRequest, ModerateRequest)
+
+
+@attrs.define(eq=False)
+class Bookings:
+    """Opens an entry for each attempt at one provider, and closes it.
+
+    Args:
+        provider: The provider's name.
+        kind: Its kind.
+        pricing: What its models cost.
+        accounts: Where everything is booked.
+    """
+
+    provider: str
+    kind: str
+    pricing: Pricing
+    accounts: Accounts
+
+    def subject(self, request: AnyRequest, model: str) -> Subject:
+        """Tell whose attempt it is."""
+        tags = request.tags
+        return Subject(
+            self.provider,
+            self.kind,
+            model,
+            getattr(request, "user", None) or "",
+            operation_of(request),
+            tuple(sorted(tags.items())) if tags else (),
+        )
+
+    def obstacle(self, request: AnyRequest, model: str) -> Refusal | None:
+        """Say that the budgets have no room for a request; books nothing."""
+        if not self.accounts.budgeted:
+            return None
+        subject = self.subject(request, model)
+        error = self.accounts.obstacle(subject, self.expected(request, model))
+        return None if error is None else Refusal.by_budget(error)
+
+    def opened(
+        self, call: int, path: tuple[str, ...], request: AnyRequest, model: str
+    ) -> Entry | BudgetExceededError:
+        """Open an entry for an attempt that is about to begin."""
+        accounts = self.accounts
+        subject = self.subject(request, model)
+        expected = self.expected(request, model) if accounts.budgeted else None
+        return accounts.open(subject, call, path, expected)
+
+    def probe(self, request: AnyRequest, model: str) -> Entry:
+        """Open an entry for a probe, which no budget keeps back."""
+        return Entry(attrs.evolve(self.subject(request, model), operation="probe"), 0)
+
+    async def secured(self, entry: Entry) -> None:
+        """Wait until what is set aside is on disk; no checkpoint where nothing has to be."""
+        if entry.reserved:
+            await self.accounts.secured(entry)
+
+    def release(self, entry: Entry) -> None:
+        """Give back what was set aside, if the attempt was not made."""
+        if entry.open:
+            self.accounts.release(entry)
+
+    def expected(self, request: AnyRequest, model: str) -> Decimal | None:
+        """Estimate what an attempt will cost; ``None`` where the price is not known."""
+        if not isinstance(request, _BILLED):
+            return NOTHING.amount
+        price = self.pricing.price(model)
+        if price is None:
+            return None
+        return estimated(price, _read(request), round(self.pricing.output_tokens(request)))
+
+    # How an attempt ended; each gives what was booked.
+
+    def succeeded(
+        self,
+        entry: Entry,
+        path: tuple[str, ...],
+        request: AnyRequest,
+        result: AnyResult,
+        latency: float,
+    ) -> Cost | None:
+        """Close the entry of an attempt that gave an answer."""
+        cost = self._paid(entry, request, result)
+        self.accounts.close(entry, "succeeded", result.usage, cost, latency, path)
+        return cost
+
+    def failed(
+        self,
+        entry: Entry,
+        path: tuple[str, ...],
+        request: AnyRequest,
+        error: ProviderError,
+        latency: float,
+        written: int,
+    ) -> Cost | None:
+        """Close the entry of an attempt that failed, after so many letters of an answer.
+
+        What a server refuses, or never got, costs nothing.
+        """
+        worked = used_by_failure(error, 1.0)
+        cost = self._begun(entry, request, written) if worked else NOTHING
+        self.accounts.close(entry, "failed", None, cost, latency, path)
+        return cost
+
+    def given_up(
+        self,
+        entry: Entry,
+        path: tuple[str, ...],
+        request: AnyRequest,
+        latency: float,
+        written: int,
+    ) -> Cost | None:
+        """Close the entry of an attempt that was cancelled, after so many letters."""
+        cost = self._begun(entry, request, written)
+        self.accounts.close(entry, "cancelled", None, cost, latency, path)
+        return cost
+
+    def _paid(self, entry: Entry, request: AnyRequest, result: AnyResult) -> Cost | None:
+        if result.charged is not None:
+            return Cost(rounded(result.charged))
+        if not isinstance(request, _BILLED):
+            return NOTHING
+        price = self._price(entry, result)
+        if price is None:
+            return None
+        if price.free:
+            return NOTHING
+        if result.usage is not None:
+            return cost_of(price, result.usage)
+        letters = size_of(result.message.text) if isinstance(result, Completion) else 0.0
+        used = Usage(_read(request), round(letters / BYTES_PER_TOKEN))
+        return Cost(cost_of(price, used).amount, Certainty.ESTIMATED)
+
+    def _price(self, entry: Entry, result: AnyResult) -> Price | None:
+        """Give the price of the model that was asked for, or of the one that answered."""
+        price = self.pricing.price(entry.subject.model)
+        if price is None and result.model is not None and result.model != entry.subject.model:
+            price = self.pricing.price(result.model)
+        return price
+
+    def _begun(self, entry: Entry, request: AnyRequest, written: int) -> Cost | None:
+        """Give what an attempt cost at least that was cut off."""
+        if not isinstance(request, _BILLED):
+            return NOTHING
+        price = self.pricing.price(entry.subject.model)
+        if price is None:
+            return None
+        if price.free:
+            return NOTHING
+        tokens = round(written / BYTES_PER_TOKEN)
+        return Cost(estimated(price, _read(request), tokens), Certainty.AT_LEAST)
+
+
+def _read(request: AnyRequest) -> int:
+    """Estimate the input tokens of a request."""
+    if isinstance(request, EmbedRequest | ModerateRequest):
+        return round(sum(size_of(text) for text in request.texts) / BYTES_PER_TOKEN)
+    return round(input_tokens(request))

@@ -1,0 +1,192 @@
+"""Charges and reservations on disk: written, and read again."""
+
+import json
+import math
+import sqlite3
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from trio_llm.chat import Certainty, Charge, Reservation, Subject
+from trio_llm.store.protocol import Change
+from trio_llm.store.quarters import quarter_of
+from trio_llm.store.schema import transaction
+from trio_llm.store.sums import Sums
+
+_MOST: Final = 10**12
+"""No attempt has more tokens or microseconds than these. A provider that says so is believed
+up to here, *at least*, for one absurd figure must neither keep the others from being written
+nor make a sum of 64 bits overflow.
+"""
+
+_MOST_PICOS: Final = 10**21
+"""Likewise for amounts: a billion dollars."""
+
+_KNOWN: Final = 10_000
+"""How many subjects are remembered with their numbers."""
+
+_SUBJECT: Final = "provider, kind, model, user, operation, tags"
+_ADD_SUBJECT: Final = (
+    f"INSERT INTO subjects ({_SUBJECT}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_FIND_SUBJECT: Final = (
+    "SELECT id FROM subjects WHERE provider = ? AND kind = ? AND model = ? AND user = ? "
+    "AND operation = ? AND tags = ?"
+)
+_ADD_CHARGE: Final = (
+    "INSERT INTO charges (quarter, id, time, subject, outcome, call, input_tokens, output_tokens, "
+    "cached_tokens, cache_write_tokens, reasoning_tokens, microdollars, picodollars, certainty, "
+    "microseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_ADD_RESERVATION: Final = (
+    "INSERT INTO reservations (id, time, subject, call, estimate) SELECT ?1, ?2, ?3, ?4, ?5 "
+    "WHERE NOT EXISTS (SELECT 1 FROM charges WHERE id = ?1) ON CONFLICT DO NOTHING"
+)
+_END_RESERVATION: Final = "DELETE FROM reservations WHERE id = ?"
+_OUTSTANDING: Final = (
+    f"SELECT r.id, r.time, r.call, r.estimate, {_SUBJECT} FROM reservations AS r "
+    "LEFT JOIN subjects AS s ON s.id = r.subject ORDER BY r.time, r.id"
+)
+
+
+def text(value: str) -> str:
+    """Give a text as a database can hold it: half a surrogate pair is written out."""
+    return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+
+
+def _instant(time: float) -> float:
+    return time if math.isfinite(time) else 0.0
+
+
+def _within(value: int, most: int = _MOST) -> int:
+    return max(-most, min(most, value))
+
+
+@attrs.define(eq=False)
+class Booking:
+    """Writes changes through a connection.
+
+    Attributes:
+        connection: The connection.
+    """
+
+    connection: sqlite3.Connection
+    _known: dict[Subject, int] = attrs.field(factory=dict[Subject, int], init=False)
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Write all of them in one transaction.
+
+        Of a reservation and a charge of the same batch only the charge is written.
+        """
+        charges: dict[str, Charge] = {}
+        reserved: dict[str, Reservation] = {}
+        ended: list[tuple[str]] = []
+        for change in changes:
+            identifier = text(change.id)
+            if isinstance(change, Reservation):
+                if identifier not in charges:
+                    reserved.setdefault(identifier, change)
+                continue
+            reserved.pop(identifier, None)
+            ended.append((identifier,))
+            if isinstance(change, Charge):
+                charges.setdefault(identifier, change)
+        try:
+            with transaction(self.connection):
+                write = self.connection.executemany
+                if ended:
+                    write(_END_RESERVATION, ended)
+                if charges:
+                    write(_ADD_CHARGE, [self._charge(*item) for item in charges.items()])
+                if reserved:
+                    write(_ADD_RESERVATION, [self._reservation(*i) for i in reserved.items()])
+        except BaseException:
+            self._known.clear()  # the numbers of subjects that were rolled back, too
+            raise
+
+    def _charge(self, identifier: str, charge: Charge) -> tuple[object, ...]:
+        sums = Sums()
+        sums.book(charge)
+        certainty = sums.certainty
+        numbers = (
+            charge.call,
+            sums.input_tokens,
+            sums.output_tokens,
+            sums.cached_tokens,
+            sums.cache_write_tokens,
+            sums.reasoning_tokens,
+        )
+        if max(numbers) > _MOST or min(numbers) < -_MOST or abs(sums.picos) > _MOST_PICOS:
+            numbers = tuple([_within(number) for number in numbers])
+            certainty = int(Certainty.AT_LEAST)
+        amount: tuple[int | None, int | None] = (None, None)
+        if not sums.unpriced:
+            amount = divmod(_within(sums.picos, _MOST_PICOS), 1_000_000)
+        return (
+            quarter_of(charge.time),
+            identifier,
+            _instant(charge.time),
+            self._subject(charge.subject),
+            text(charge.outcome),
+            *numbers,
+            *amount,
+            certainty,
+            _within(sums.latency),
+        )
+
+    def _reservation(self, identifier: str, reservation: Reservation) -> tuple[object, ...]:
+        return (
+            identifier,
+            _instant(reservation.time),
+            self._subject(reservation.subject),
+            _within(reservation.call),
+            str(reservation.estimate),
+        )
+
+    def _subject(self, subject: Subject) -> int:
+        found = self._known.get(subject)
+        if found is not None:
+            return found
+        names = (subject.provider, subject.kind, subject.model, subject.user, subject.operation)
+        values = (*[text(name) for name in names], json.dumps(dict(subject.tags)))
+        self.connection.execute(_ADD_SUBJECT, values)
+        (number,) = self.connection.execute(_FIND_SUBJECT, values).fetchone()
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[subject] = number
+        return int(number)
+
+
+def outstanding(connection: sqlite3.Connection) -> tuple[Reservation, ...]:
+    """Give the reservations that nothing has ended.
+
+    Raises:
+        ValueError: A row cannot be read; likewise TypeError and ArithmeticError.
+    """
+    rows: list[tuple[Any, ...]] = connection.execute(_OUTSTANDING).fetchall()
+    return tuple(
+        [
+            Reservation(
+                str(identifier),
+                float(time),
+                Subject(*names, tags=tags_of(tags)),
+                int(call),
+                Decimal(estimate),
+            )
+            for identifier, time, call, estimate, *names, tags in rows
+        ]
+    )
+
+
+def tags_of(written: str) -> tuple[tuple[str, str], ...]:
+    """Give tags as they were before they were written.
+
+    Raises:
+        ValueError: Nobody can have written that; likewise TypeError.
+    """
+    tags: Any = json.loads(written)
+    if not isinstance(tags, dict):
+        raise TypeError("tags that are no object")
+    return tuple(tags.items())  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
