@@ -9,6 +9,8 @@ ROOT = Path(trio_llm.__file__).parent
 FLOORS = {
     "_version": 0,
     "_face": 0,
+    "blocking": 0,
+    "disk": 0,
     "chat": 0,
     "errors": 1,
     "events": 1,
@@ -46,6 +48,7 @@ INSIDE_THE_TOP = {
     "prompt",
     "switchboard",
     "operations",
+    "telemetry",
     "lifecycle",
     "assembly",
     "retirement",

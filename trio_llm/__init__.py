@@ -12,6 +12,7 @@ from trio_llm import events as events
 from trio_llm._face import show_at
 from trio_llm._version import __version__ as __version__
 from trio_llm.balancing import Selection as Selection
+from trio_llm.cache import CacheStatistics as CacheStatistics
 from trio_llm.chat import Attempt as Attempt
 from trio_llm.chat import AttemptOutcome as AttemptOutcome
 from trio_llm.chat import Audio as Audio
@@ -148,6 +149,7 @@ __all__ = [
     "BudgetExceededError",
     "BudgetStatus",
     "CacheSettings",
+    "CacheStatistics",
     "CallOptions",
     "Capability",
     "Certainty",

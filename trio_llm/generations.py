@@ -125,6 +125,7 @@ class Generations:
             trio.current_time(), share=budget.share, per_second=budget.per_second
         )
         self.stand_ins.configure(config.degradation)
+        self.board.answers.adopt(tree.plan)
         self.around.accounts.reconfigure(rules_of(config), history)
         self.board.take_over(
             tree.nodes,

@@ -13,6 +13,7 @@ from trio_llm import operations
 from trio_llm.actors import Supervisor
 from trio_llm.assembly import Surroundings, build
 from trio_llm.bookkeeping import keep_books, open_books
+from trio_llm.cache import AnswerCache, CacheControl, Flights
 from trio_llm.chat import NOTHING, Cost
 from trio_llm.config import Config, Plan
 from trio_llm.degradation import StandIns
@@ -27,6 +28,8 @@ from trio_llm.policy.spending import BudgetStatus
 from trio_llm.providers.node import Node
 from trio_llm.providers.status import NodeStatistics, ProviderStatus
 from trio_llm.switchboard import Switchboard
+from trio_llm.telemetry import MetricsSnapshot
+from trio_llm.telemetry.switch import Telemetry, watching
 
 if TYPE_CHECKING:
     from trio_llm.transport import TransportChoice
@@ -74,9 +77,10 @@ class Runtime(Degrading, Endpoint):
     at `provider` give the error.
     """
 
-    def __init__(self, generations: Generations) -> None:
+    def __init__(self, generations: Generations, telemetry: Telemetry) -> None:
         super().__init__(generations.board, None, generations.stand_ins)
         self._generations = generations
+        self._telemetry = telemetry
 
     @property
     def config(self) -> Config:
@@ -120,7 +124,9 @@ class Runtime(Degrading, Endpoint):
             ConfigError: The configuration has faults; all of them are listed.
             RuntimeClosedError: The runtime is being closed.
         """
-        return await self._generations.reload(config)
+        report = await self._generations.reload(config)
+        self._telemetry.apply(self.config)
+        return report
 
     def _leaves(self) -> tuple[Node, ...]:
         """Give every enabled provider, whether or not it stands under the default."""
@@ -139,7 +145,7 @@ class Runtime(Degrading, Endpoint):
             nodes,
             self._switchboard.overruns,
             generations.retired(),
-            self._stand_ins.given,
+            self._stand_ins.given + self._switchboard.answers.statistics().stale_hits,
             generations.around.accounts.paid,
         )
 
@@ -148,9 +154,22 @@ class Runtime(Degrading, Endpoint):
         """What was used and what it cost, to be asked for by provider, model, user, day, ..."""
         return Ledger(self._generations.around.accounts, self.config.time_zone)
 
+    @property
+    def cache(self) -> CacheControl:
+        """The answers that are given again, and the calls that callers share."""
+        return CacheControl(self._switchboard.answers, self._switchboard.flights)
+
     def budgets(self) -> tuple[BudgetStatus, ...]:
         """Tell how the budgets stand, one record for each account that has been used."""
         return self._generations.around.accounts.budgets()
+
+    def metrics(self) -> MetricsSnapshot:
+        """Give the counters and histograms since the runtime began, or since they were turned on.
+
+        Raises:
+            ConfigError: Nothing is counted: ``telemetry.metrics`` is off.
+        """
+        return self._telemetry.snapshot()
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Have every event given to an observer, in order; gives the way to stop that.
@@ -240,21 +259,24 @@ async def open_runtime(
     wall_clock = time.time if wall_clock is None else wall_clock
     rng = random.Random() if rng is None else rng  # noqa: S311 - jitter and shares
     stream = EventStream()
-    async with open_books(plan.config, stream, wall_clock) as accounts:
-        around = Surroundings(
-            stream,
-            transport,
-            rng.getrandbits(64),
-            wall_clock,
-            RetryBudget(plan.config.retry_budget.share, plan.config.retry_budget.per_second),
-            accounts,
-        )
-        async with _running(plan, around) as runtime:
-            yield runtime
+    with watching(stream, wall_clock, plan.config) as telemetry:
+        async with open_books(plan.config, stream, wall_clock) as accounts:
+            around = Surroundings(
+                stream,
+                transport,
+                rng.getrandbits(64),
+                wall_clock,
+                RetryBudget(plan.config.retry_budget.share, plan.config.retry_budget.per_second),
+                accounts,
+            )
+            async with _running(plan, around, telemetry) as runtime:
+                yield runtime
 
 
 @asynccontextmanager
-async def _running(plan: Plan, around: Surroundings) -> AsyncGenerator[Runtime, None]:
+async def _running(
+    plan: Plan, around: Surroundings, telemetry: Telemetry
+) -> AsyncGenerator[Runtime, None]:
     """Run the actors of a plan for as long as the block is open."""
     loaded = plan.config
     tree = build(plan, around)
@@ -268,28 +290,33 @@ async def _running(plan: Plan, around: Surroundings) -> AsyncGenerator[Runtime, 
         loaded.close_deadline,
         loaded.max_attempts,
         around.accounts,
+        AnswerCache(plan, around.accounts.journal.store, around.wall_clock),
     )
+    await switchboard.answers.open()
     stand_ins = StandIns(loaded.degradation)
     generations = Generations(around, supervisor, switchboard, stand_ins, tree)
     keep_days = loaded.store.keep_days
     del plan, loaded, tree  # those who leave the plan are not kept by this frame
-    runtime = Runtime(generations)
+    runtime = Runtime(generations, telemetry)
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(keep_books, around.accounts, keep_days)
             try:
-                await nursery.start(_shielded, supervisor)
+                await nursery.start(_shielded, supervisor, switchboard.flights)
                 try:
                     yield runtime
                 except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
                     left_with = error
                 with trio.CancelScope(shield=True):
                     patience = generations.config.drain_deadline
+                    deadline = trio.current_time() + patience
                     try:
-                        await supervisor.stop(trio.current_time() + patience)
+                        await supervisor.stop(deadline)
+                        await switchboard.flights.stop(deadline)
                     except BaseException:  # a second Ctrl-C: the actors are shielded
                         supervisor.cut()
+                        switchboard.flights.cut()
                         raise
             finally:
                 around.accounts.journal.close()
@@ -319,10 +346,14 @@ class _ShieldOnceStarted:
         self._task_status.started()
 
 
-async def _shielded(supervisor: Supervisor, task_status: trio.TaskStatus[None]) -> None:
-    """Keep the actors alive until they are stopped, whatever is cancelled outside."""
+async def _shielded(
+    supervisor: Supervisor, flights: Flights, task_status: trio.TaskStatus[None]
+) -> None:
+    """Keep the actors and shared calls alive until they are stopped, whatever is cancelled."""
     with trio.CancelScope() as scope:
-        await supervisor.run(_ShieldOnceStarted(scope, task_status))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(flights.run)
+            await supervisor.run(_ShieldOnceStarted(scope, task_status))
 
 
 async def run_runtime(

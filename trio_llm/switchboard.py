@@ -11,6 +11,7 @@ import trio
 from trio_llm import events
 from trio_llm.actors import Envelope, Refused, Supervisor
 from trio_llm.balancing import BalancerActor, see_off
+from trio_llm.cache import AnswerCache, Flights
 from trio_llm.chat import AnyRequest, Completion, OperationResult, Reply, Usage, operation_of
 from trio_llm.config.rules import quoted, suggestion
 from trio_llm.errors import (
@@ -50,6 +51,8 @@ class Switchboard:
             says otherwise.
         overruns: Jobs that were still running after `close_deadline`.
         accounts: Where every attempt is booked.
+        answers: Those that are given again.
+        flights: Calls that several callers share.
         vector_lengths: The length of the vectors that a balancer gave first, by its
             name and their family; later ones must have it, too.
     """
@@ -62,6 +65,8 @@ class Switchboard:
     close_deadline: float
     max_attempts: int
     accounts: Accounts
+    answers: AnswerCache
+    flights: Flights = attrs.field(factory=Flights, init=False)
     overruns: int = attrs.field(default=0, init=False)
     vector_lengths: dict[tuple[str, str], int] = attrs.field(
         factory=dict[tuple[str, str], int], init=False
@@ -131,11 +136,10 @@ class Switchboard:
             raise ConfigError([f"provider: none is named {quoted(name or '')}; {hint}"], "call")
         return node
 
-    def open_call(self, node: Node, request: AnyRequest, *, streaming: bool) -> Ask:
-        """Ask a node, at once or not at all.
+    def begin(self, node: Node, request: AnyRequest, *, streaming: bool) -> Call:
+        """Begin a call: see that it can be made, number it, and record it.
 
         Raises:
-            ProviderUnavailableError: It cannot take the call.
             ConfigError: `prefer` names nobody.
             InvalidRequestError: `extra` is for a dialect that there is not.
         """
@@ -152,7 +156,6 @@ class Switchboard:
         cap = request.max_attempts or self.max_attempts
         operation = operation_of(request)
         call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran, operation)
-        self.retries.earn()
         if self.events.watched:
             self.events.emit(
                 events.RequestStarted(
@@ -165,6 +168,21 @@ class Switchboard:
                     request if self.events.content else None,
                 )
             )
+        return call
+
+    def open_call(
+        self, node: Node, request: AnyRequest, *, streaming: bool, call: Call | None = None
+    ) -> Ask:
+        """Ask a node, at once or not at all; the call may have begun already.
+
+        Raises:
+            ProviderUnavailableError: It cannot take the call.
+            ConfigError: `prefer` names nobody.
+            InvalidRequestError: `extra` is for a dialect that there is not.
+        """
+        if call is None:
+            call = self.begin(node, request, streaming=streaming)
+        self.retries.earn()
         lease = node.enqueue(request)
         if isinstance(lease, Refusal):
             raise self.finished(call, node, lease.error(node.name))
@@ -180,14 +198,20 @@ class Switchboard:
 
     @asynccontextmanager
     async def streamed(
-        self, node: Node, request: AnyRequest
+        self, node: Node, request: AnyRequest, ask: Ask | None = None
     ) -> AsyncGenerator[tuple[Ask, Answer], None]:
         """Ask for a stream; the block begins at its commit, and leaving it ends the call.
+
+        Args:
+            node: Who is asked.
+            request: What it is asked.
+            ask: The call, if it has been opened already.
 
         Raises:
             LLMError: It failed before the commit; that is recorded.
         """
-        ask = self.open_call(node, request, streaming=True)
+        if ask is None:
+            ask = self.open_call(node, request, streaming=True)
         call = ask.payload.call
         try:
             await ask.wait_decided()

@@ -22,7 +22,7 @@ from trio_llm import (
 )
 from trio_llm.chat.digest import digest_of
 
-ASIDE = ("metadata", "prefer", "max_attempts", "on_interrupt", "side_effects", "tags")
+ASIDE = ("cache", "metadata", "prefer", "max_attempts", "on_interrupt", "side_effects", "tags")
 WORDS = st.text(max_size=3)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | WORDS,

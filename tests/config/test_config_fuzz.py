@@ -28,6 +28,13 @@ SOUND: dict[str, Any] = {
             "health_check": {"interval": 30, "call": "models"},
             "retry": {"attempts": 1, "errors": {"RateLimitError": {"attempts": 2}}},
             "price": {"input": 0.1, "output": 0.2},
+            "prices": {
+                "m*": [
+                    {"input": 1, "since": "2026-01-01"},
+                    {"input": 2, "above": 9, "since": "2026-01-01"},
+                ],
+                "n": {"input": "0.5", "request": 0.01},
+            },
             "hold_after_cancel": 1,
             "context_window": 4096,
             "continues": False,

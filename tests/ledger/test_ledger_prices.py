@@ -8,9 +8,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_llm import Message, Price, Reply, Usage
-from trio_llm.ledger import GenaiPrices, Listing, NoPrices, amount, books, installed_book
-from trio_llm.operations import prices
+from trio_llm import Price, Usage
+from trio_llm.ledger import GenaiPrices, NoPrices, amount, books, installed_book
 from trio_llm.providers.catalogue import KINDS
 from trio_llm.testing import World, run
 
@@ -142,29 +141,3 @@ async def test_without_the_extra_nothing_is_known(monkeypatch: pytest.MonkeyPatc
     books.open_book.cache_clear()
     assert isinstance(found, NoPrices)
     assert found.find("openai", "gpt-4o-mini") is None
-
-
-def test_a_reply_has_a_cost_when_its_model_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is that of the exchange that won; unknown prices and unknown usage give none."""
-
-    class Book:
-        def find(self, kind: str, model: str) -> Listing | None:
-            return Listing(_MINI) if (kind, model) == ("openai", "mini") else None
-
-    monkeypatch.setattr(prices, "open_book", Book)
-
-    def reply(model: str, usage: Usage) -> Reply:
-        return Reply(
-            message=Message("assistant", "ok"),
-            finish_reason="stop",
-            usage=usage,
-            provider="o",
-            model=model,
-            latency=1.0,
-        )
-
-    kinds = {"o": "openai"}
-    assert prices.cost_of(reply("mini", Usage(1_000_000, 0)), kinds) == Decimal("0.15")
-    assert prices.cost_of(reply("maxi", Usage(1_000_000, 0)), kinds) is None
-    assert prices.cost_of(reply("mini", Usage()), kinds) is None
-    assert prices.cost_of(reply("mini", Usage(1, 1)), {}) is None

@@ -23,10 +23,7 @@ def price(number: int) -> Price:
 def table(**models: int) -> PriceTable:
     """Give a table without dates; a name that ends with ``_all`` has a ``*`` there."""
     return PriceTable(
-        {
-            name.replace("_all", "*"): (DatedPrice(price(number)),)
-            for name, number in models.items()
-        }
+        {name.replace("_all", "*"): (DatedPrice(price(number)),) for name, number in models.items()}
     )
 
 

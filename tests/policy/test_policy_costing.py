@@ -45,9 +45,7 @@ def prices(figure: st.SearchStrategy[Decimal] = figures) -> st.SearchStrategy[Pr
     tiers = st.lists(tier, max_size=3, unique_by=lambda t: t.above).map(
         lambda tiers: tuple(sorted(tiers, key=lambda t: t.above))
     )
-    return st.builds(
-        Price, figure, figure, some, some, reasoning=some, request=figure, tiers=tiers
-    )
+    return st.builds(Price, figure, figure, some, some, reasoning=some, request=figure, tiers=tiers)
 
 
 def by_hand(price: Price, usage: Usage) -> Fraction:
@@ -76,7 +74,8 @@ def test_with_figures_of_six_decimals_nothing_is_rounded(price: Price, usage: Us
 def test_finer_figures_are_rounded_once(price: Price, usage: Usage) -> None:
     """What is booked is the nearest whole number of the unit, the even one of two."""
     booked = amount(price, usage)
-    assert Fraction(booked) == Fraction(round(by_hand(price, usage) / Fraction(PICO))) * Fraction(PICO)
+    unit = Fraction(PICO)
+    assert Fraction(booked) == round(by_hand(price, usage) / unit) * unit
     assert booked.as_tuple().exponent == PICO.as_tuple().exponent
 
 

@@ -23,6 +23,7 @@ from trio_llm import (
     RateLimit,
     Runtime,
 )
+from trio_llm.chat import UNKNOWN
 from trio_llm.providers.backend import Work
 from trio_llm.testing import (
     Answers,
@@ -77,7 +78,7 @@ def test_a_probe_asks_for_one_token_and_counts_as_no_traffic() -> None:
             untouched = llm.statistics().calls
             await trio.sleep(35.0)
             counts, status = llm.statistics().calls, llm.status()[0]
-            assert counts == attrs.evolve(untouched, probes=3)
+            assert counts == attrs.evolve(untouched, probes=3, cost=UNKNOWN)
             assert (status.last_used, status.latency, status.success_rate) == (None, None, None)
             assert llm.statistics().distribution == {}
         request = asked[0].conversation

@@ -8,9 +8,10 @@ from types import ModuleType
 import pytest
 
 import trio_llm
+import trio_llm.telemetry
 import trio_llm.testing
 
-FACES = [trio_llm, trio_llm.testing]
+FACES = [trio_llm, trio_llm.telemetry, trio_llm.testing]
 
 
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)

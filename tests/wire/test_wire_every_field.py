@@ -60,6 +60,7 @@ VALUES: dict[str, tuple[Any, str]] = {
     "side_effects": (True, "side_effects"),
     "extra": ({}, MARK),
     "tags": ({"key": MARK}, MARK),
+    "cache": ("read_only", "read_only"),
 }
 """For each field a value that can be found again in a body, and what to look for."""
 
@@ -87,6 +88,7 @@ USUAL: dict[str, Fate] = {
     "side_effects": "elsewhere",
     "extra": "sent",
     "tags": "elsewhere",
+    "cache": "elsewhere",
 }
 
 FIELDS: dict[str, dict[str, Fate]] = {

@@ -7,7 +7,8 @@ import attrs
 from rich.text import Text
 from rich.tree import Tree
 
-from trio_llm.chat import Attempt, AttemptOutcome, Reply
+from trio_llm.chat import NOTHING, Attempt, AttemptOutcome, Reply
+from trio_llm.cli.amounts import cost_data, money
 from trio_llm.cli.terminal import printable
 
 STYLES: Mapping[AttemptOutcome, str] = {
@@ -17,6 +18,8 @@ STYLES: Mapping[AttemptOutcome, str] = {
     AttemptOutcome.DISCARDED: "blue",
 }
 """The colour of each outcome."""
+
+_CACHED: Mapping[str, str] = {"hit": "from the cache", "shared": "shared with another caller"}
 
 
 def seconds(value: float) -> str:
@@ -43,6 +46,10 @@ def summary(reply: Reply) -> Text:
         facts.append(f"first token {seconds(reply.time_to_first_token)}")
     if reply.degraded is None:
         facts.append(f"{usage.input_tokens} tokens in, {usage.output_tokens} out")
+    if reply.cost.amount:
+        facts.append(money(reply.cost))
+    if reply.cached is not None:
+        facts.append(_CACHED[reply.cached])
     if reply.finish_reason != "stop":
         facts.append(f"finish reason {reply.finish_reason}")
     facts.extend(_others(reply.attempts))
@@ -68,6 +75,8 @@ def attempt_line(attempt: Attempt) -> Text:
         line.append(f", first token after {seconds(attempt.time_to_first_token)}")
     if attempt.usage is not None:
         line.append(f", {attempt.usage.total_tokens} tokens")
+    if attempt.cost is not None and attempt.cost != NOTHING:
+        line.append(f", {money(attempt.cost)}")
     what = attempt.error or ""
     why = ": ".join(printable(part) for part in (what, attempt.reason or "") if part)
     if why:
@@ -109,7 +118,9 @@ def as_data(reply: Reply) -> dict[str, Any]:
         "model": reply.model,
         "finish_reason": reply.finish_reason,
         "degraded": reply.degraded,
+        "cached": reply.cached,
         "usage": {**attrs.asdict(reply.usage), "total_tokens": reply.usage.total_tokens},
+        **cost_data(reply.cost),
         "latency": reply.latency,
         "time_to_first_token": reply.time_to_first_token,
         "metadata": dict(reply.metadata),
@@ -121,4 +132,5 @@ def _attempt_data(attempt: Attempt) -> dict[str, Any]:
     return attrs.asdict(attempt) | {
         "path": list(attempt.path),
         "outcome": attempt.outcome.value,
+        **cost_data(attempt.cost),
     }

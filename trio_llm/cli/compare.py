@@ -10,8 +10,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from trio_llm.chat import Message, Reply
-from trio_llm.cli.amounts import dollars
+from trio_llm.chat import UNKNOWN, Message, Reply
+from trio_llm.cli.amounts import money
 from trio_llm.cli.attempts import as_data, seconds
 from trio_llm.cli.exits import ExitCode, finish
 from trio_llm.cli.live import redrawn
@@ -22,7 +22,6 @@ from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import load_config
 from trio_llm.endpoint import to_request
 from trio_llm.errors import LLMError
-from trio_llm.operations.prices import cost_of
 from trio_llm.runtime import open_runtime
 
 EPILOG = examples(
@@ -79,7 +78,6 @@ def compare(
         loaded = load_config(config)
         say_if_simulated(loaded, config, terminal)
         async with open_runtime(loaded) as runtime:
-            kinds = {status.name: status.kind for status in runtime.status()}
             began = trio.current_time()
             spinner = Spinner("dots")
 
@@ -90,28 +88,27 @@ def compare(
             async with redrawn(terminal.err, picture, live=terminal.live, transient=True):
                 found = await runtime.compare(request, providers=names or None)
         if as_json:
-            terminal.document({name: _as_data(found[name], kinds) for name in found})
+            terminal.document({name: _as_data(found[name]) for name in found})
         else:
-            terminal.table(comparison(found, kinds, narrow=terminal.out.width < _NARROW))
+            terminal.table(comparison(found, narrow=terminal.out.width < _NARROW))
         failed = any(isinstance(outcome, LLMError) for outcome in found.values())
         return ExitCode.FAILED if failed else ExitCode.OK
 
     finish(command, terminal, debug=debug_of(context))
 
 
-def _as_data(outcome: Reply | LLMError, kinds: Mapping[str, str]) -> dict[str, Any]:
+def _as_data(outcome: Reply | LLMError) -> dict[str, Any]:
     if isinstance(outcome, LLMError):
         return {"error": {"class": type(outcome).__name__, "message": str(outcome)}}
-    cost = cost_of(outcome, kinds)
-    return {**as_data(outcome), "cost": None if cost is None else str(cost)}
+    return as_data(outcome)
 
 
 def comparison(
-    found: Mapping[str, Reply | LLMError], kinds: Mapping[str, str], *, narrow: bool = False
+    found: Mapping[str, Reply | LLMError], *, narrow: bool = False
 ) -> RenderableType:
     """Give one row for each that was asked; one paragraph where a row has no room."""
     if narrow:
-        return Group(*[_paragraph(name, outcome, kinds) for name, outcome in found.items()])
+        return Group(*[_paragraph(name, outcome) for name, outcome in found.items()])
     table = Table(show_lines=True)
     table.add_column("name", style="bold")
     table.add_column("latency", justify="right")
@@ -122,12 +119,11 @@ def comparison(
         if isinstance(outcome, LLMError):
             table.add_row(name, "", "", "", _failure(name, outcome))
             continue
-        cost = cost_of(outcome, kinds)
         table.add_row(
             Text.assemble((name, "bold"), (f"\n{printable(outcome.model)}", "dim")),
             seconds(outcome.latency),
             str(outcome.usage.output_tokens),
-            "" if cost is None else dollars(cost),
+            _cost(outcome),
             Text(printable(outcome.text)),
         )
     return table
@@ -138,13 +134,17 @@ def _failure(name: str, error: LLMError) -> Text:
     return Text.assemble((said, "red"), (f" [{type(error).__name__}]", "dim"))
 
 
-def _paragraph(name: str, outcome: Reply | LLMError, kinds: Mapping[str, str]) -> Text:
+def _cost(reply: Reply) -> str:
+    """Give the cost of all attempts; nothing where no price is known."""
+    return "" if reply.cost == UNKNOWN else money(reply.cost)
+
+
+def _paragraph(name: str, outcome: Reply | LLMError) -> Text:
     if isinstance(outcome, LLMError):
         return Text.assemble((f"{name}\n", "bold"), _failure(name, outcome), "\n")
-    cost = cost_of(outcome, kinds)
     facts = [printable(outcome.model), seconds(outcome.latency)]
     facts.append(f"{outcome.usage.output_tokens} tokens")
-    facts += [] if cost is None else [dollars(cost)]
+    facts += filter(None, [_cost(outcome)])
     return Text.assemble(
         (name, "bold"), (f" · {' · '.join(facts)}\n", "dim"), printable(outcome.text), "\n"
     )

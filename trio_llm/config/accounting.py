@@ -1,6 +1,8 @@
 """Settings of what goes on around the calls: budgets, cache, store, records and logs."""
 
+import importlib.util
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
@@ -14,6 +16,9 @@ PERIODS: Final = ("day", "week", "month", "total")
 SCOPES: Final = ("runtime", "provider", "model", "user")
 ON_LIMIT: Final = ("refuse", "fall_on", "warn")
 COMPRESSIONS: Final = ("none", "zlib", "zstd")
+ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+"""The module of zstd: of the standard library, or of the extra ``zstd``."""
+
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ROOMS: Final = (
     "actors",
@@ -57,6 +62,34 @@ def is_time_zone(value: object) -> str | None:
         return (
             f"no time zone {rules.quoted(value)}; give a name such as Europe/Zurich "
             "(where the system has none, the package tzdata brings them)"
+        )
+    return None
+
+
+def _is_compression(value: object) -> str | None:
+    if not isinstance(value, str):
+        return rules.expected("a string", value)
+    if value not in COMPRESSIONS:
+        known = rules.suggestion(value, COMPRESSIONS)
+        return f"no compression {rules.quoted(value)}; {known}"
+    if value == "zstd" and not _is_installed(ZSTD):
+        return "zstd is not installed; it comes with the extra: pip install 'trio-llm[zstd]'"
+    return None
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
+
+
+def _is_opentelemetry(value: object) -> str | None:
+    if not isinstance(value, bool):
+        return rules.expected("true or false", value)
+    if value and not _is_installed("opentelemetry.trace"):
+        return (
+            "OpenTelemetry is not installed; it comes with the extra: pip install 'trio-llm[otel]'"
         )
     return None
 
@@ -145,9 +178,7 @@ class CacheSettings:
     ttl: float = attrs.field(default=3600.0, metadata=rules.number(above=True))
     entries: int = attrs.field(default=1024, metadata=rules.integer(minimum=1))
     size: int = attrs.field(default=64 * 1024 * 1024, metadata=rules.integer(minimum=1))
-    compression: str = attrs.field(
-        default="zlib", metadata=rules.choice(COMPRESSIONS, "compression")
-    )
+    compression: str = attrs.field(default="zlib", metadata=rules.custom(_is_compression))
     compress_above: int = attrs.field(default=1024, metadata=rules.integer(minimum=0))
     persistent: bool = attrs.field(default=False, metadata=rules.flag())
     stale_if_error: float = attrs.field(default=0.0, metadata=rules.number())
@@ -185,7 +216,7 @@ class TelemetrySettings:
     """
 
     metrics: bool | None = attrs.field(default=None, metadata=rules.flag(optional=True))
-    opentelemetry: bool = attrs.field(default=False, metadata=rules.flag())
+    opentelemetry: bool = attrs.field(default=False, metadata=rules.custom(_is_opentelemetry))
     content: bool = attrs.field(default=False, metadata=rules.flag())
 
 

@@ -46,9 +46,10 @@ def is_figure(value: object) -> str | None:
         return expected("a number", value)
     if value.is_nan() if isinstance(value, Decimal) else math.isnan(value):
         return "not a number; give one"
-    if value < 0:
-        return f"{value:g} is out of range; give 0 or more"
-    return None if value <= _MOST else f"{value:g} is out of range; give {_MOST:,} or less"
+    if 0 <= value <= _MOST:
+        return None
+    limit = "0 or more" if value < 0 else f"{_MOST:,} or less"
+    return f"{float(value):g} is out of range; give {limit}"
 
 
 def is_optional_figure(value: object) -> str | None:

@@ -154,7 +154,7 @@ def _dated(rows: list[_Row], faults: Faults) -> Iterator[DatedPrice]:
 def _price(figures: Mapping[str, Any], longer: Iterable[_Row] = ()) -> Price:
     """Make a price; a tier that does not say something says what shorter inputs cost."""
     stated = {"output": Decimal(0), **figures}
-    tiers = [_tier(row.above, stated | row.figures) for row in longer]
+    tiers = [_tier(row.above, {**stated, **row.figures}) for row in longer]
     return Price(source=SOURCE, tiers=tuple(tiers), **stated)
 
 

@@ -30,18 +30,23 @@ from trio_llm.disk import write_whole
 
 
 def _plain(value: object) -> Any:
-    if isinstance(value, Capability):
-        return value.value
-    if isinstance(value, Decimal):
-        return written(value)
-    if isinstance(value, type | FunctionType):
-        return f"{value.__module__}:{value.__qualname__}"
     if attrs.has(type(value)):
         return _table(cast("attrs.AttrsInstance", value))
     if is_table(value):
         return {key: _plain(item) for key, item in value.items()}
     if is_sequence(value):
         return [_plain(item) for item in value]
+    return _single(value)
+
+
+def _single(value: object) -> Any:
+    """Give a value that holds no others."""
+    if isinstance(value, Capability):
+        return value.value
+    if isinstance(value, Decimal):
+        return written(value)
+    if isinstance(value, type | FunctionType):
+        return f"{value.__module__}:{value.__qualname__}"
     return value
 
 

@@ -81,14 +81,9 @@ class Account:
         self.certainty = max(self.certainty, cost.certainty)
         if not self.armed or self.spent < self.armed[0][0]:
             return ()
-        before = self.armed
-        self.disarm()
-        reached = before[: len(before) - len(self.armed)]
-        return tuple(Alert(self.book.rule, self.name, share, self.spent) for _, share in reached)
-
-    def disarm(self) -> None:
-        """Leave out the alerts at what has been spent, or less."""
-        self.armed = tuple(mark for mark in self.armed if mark[0] > self.spent)
+        reached = tuple(share for amount, share in self.armed if amount <= self.spent)
+        self.armed = self.armed[len(reached) :]
+        return tuple(Alert(self.book.rule, self.name, share, self.spent) for share in reached)
 
 
 @attrs.define(eq=False)

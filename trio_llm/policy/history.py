@@ -91,7 +91,7 @@ class Record:
             round(races, _DIGITS),
             round(vitals.races.value(weight=0.0), _DIGITS) if races else 0.0,
             _rounded(vitals.race_latency.mean),
-            tuple([(round(each, 4), times) for each, times in vitals.first_token.state(now)]),
+            tuple([(float(f"{each:.4g}"), n) for each, n in vitals.first_token.state(now)]),
         )
 
     def restore(self, vitals: Vitals, now: float, wall: float) -> None:

@@ -5,6 +5,7 @@ import math
 import sqlite3
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -27,9 +28,9 @@ _MOST_PICOS: Final = 10**21
 _KNOWN: Final = 10_000
 """How many subjects are remembered with their numbers."""
 
-_SUBJECT: Final = "provider, kind, model, user, operation, tags"
 _ADD_SUBJECT: Final = (
-    f"INSERT INTO subjects ({_SUBJECT}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO subjects (provider, kind, model, user, operation, tags) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _FIND_SUBJECT: Final = (
     "SELECT id FROM subjects WHERE provider = ? AND kind = ? AND model = ? AND user = ? "
@@ -37,8 +38,8 @@ _FIND_SUBJECT: Final = (
 )
 _ADD_CHARGE: Final = (
     "INSERT INTO charges (quarter, id, time, subject, outcome, call, input_tokens, output_tokens, "
-    "cached_tokens, cache_write_tokens, reasoning_tokens, microdollars, picodollars, certainty, "
-    "microseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "cached_tokens, cache_write_tokens, reasoning_tokens, certainty, microseconds, microdollars, "
+    "picodollars) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _ADD_RESERVATION: Final = (
     "INSERT INTO reservations (id, time, subject, call, estimate) SELECT ?1, ?2, ?3, ?4, ?5 "
@@ -46,8 +47,9 @@ _ADD_RESERVATION: Final = (
 )
 _END_RESERVATION: Final = "DELETE FROM reservations WHERE id = ?"
 _OUTSTANDING: Final = (
-    f"SELECT r.id, r.time, r.call, r.estimate, {_SUBJECT} FROM reservations AS r "
-    "LEFT JOIN subjects AS s ON s.id = r.subject ORDER BY r.time, r.id"
+    "SELECT r.id, r.time, r.call, r.estimate, s.provider, s.kind, s.model, s.user, s.operation, "
+    "s.tags FROM reservations AS r LEFT JOIN subjects AS s ON s.id = r.subject "
+    "ORDER BY r.time, r.id"
 )
 
 
@@ -110,7 +112,7 @@ class Booking:
         sums = Sums()
         sums.book(charge)
         certainty = sums.certainty
-        numbers = (
+        numbers: tuple[int, ...] = (
             charge.call,
             sums.input_tokens,
             sums.output_tokens,
@@ -131,9 +133,9 @@ class Booking:
             self._subject(charge.subject),
             text(charge.outcome),
             *numbers,
-            *amount,
             certainty,
             _within(sums.latency),
+            *amount,
         )
 
     def _reservation(self, identifier: str, reservation: Reservation) -> tuple[object, ...]:
@@ -166,20 +168,26 @@ def outstanding(connection: sqlite3.Connection) -> tuple[Reservation, ...]:
         ValueError: A row cannot be read; likewise TypeError and ArithmeticError.
     """
     rows: list[tuple[Any, ...]] = connection.execute(_OUTSTANDING).fetchall()
-    return tuple(
-        [
-            Reservation(
-                str(identifier),
-                float(time),
-                Subject(*names, tags=tags_of(tags)),
-                int(call),
-                Decimal(estimate),
-            )
-            for identifier, time, call, estimate, *names, tags in rows
-        ]
-    )
+    return tuple([_reservation(*row) for row in rows])
 
 
+def _reservation(
+    identifier: str,
+    time: float,
+    call: int,
+    estimate: str,
+    provider: str,
+    kind: str,
+    model: str,
+    user: str,
+    operation: str,
+    tags: str,
+) -> Reservation:
+    subject = Subject(provider, kind, model, user, operation, tags_of(tags))
+    return Reservation(identifier, float(time), subject, int(call), Decimal(estimate))
+
+
+@lru_cache(maxsize=4096)
 def tags_of(written: str) -> tuple[tuple[str, str], ...]:
     """Give tags as they were before they were written.
 

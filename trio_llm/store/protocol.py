@@ -33,6 +33,8 @@ DIMENSIONS: Final = ("provider", "kind", "model", "user", "operation", "outcome"
 class UsageQuery:
     """Which charges are summed up, and by what.
 
+    Usage is kept by the quarter of an hour: each that the span of time touches counts whole.
+
     Attributes:
         by: What the sums are kept apart by: names in `DIMENSIONS`, or ``tag:NAME`` for the
             value of a tag.
@@ -158,22 +160,31 @@ class Store(Protocol):
     async def write(self, changes: Sequence[Change], /) -> None:
         """Write changes: all of them, once this returns, or none.
 
-        Writing the same change a second time changes nothing.
+        Writing them a second time, in the same order, changes nothing. A reservation that
+        comes after its charge is none.
         """
         ...
 
     async def outstanding(self) -> tuple[Reservation, ...]:
-        """Give the reservations that no charge and no release has ended."""
+        """Give the reservations that no charge and no release has ended, by their time."""
         ...
 
     async def usage(self, query: UsageQuery, /) -> tuple[UsageRow, ...]:
-        """Sum charges up; rows in the order of their keys."""
+        """Sum charges up; rows in the order of their keys, and none where nothing was charged.
+
+        A latency is kept to the microsecond; all else is exact.
+
+        Raises:
+            StoreError: There is no such dimension or time zone, or the store cannot be read.
+        """
         ...
 
     async def prune(self, before: float, /) -> None:
-        """Fold charges from before an instant into one row per day, subject and outcome.
+        """Fold charges from before an instant into sums: what `usage` gives stays the same.
 
-        No sum over whole days changes by that.
+        There is one for each quarter of an hour, subject and outcome then, as days begin at
+        other instants in other time zones. What has been folded is no longer known by its
+        identifier, so it must not be written again.
         """
         ...
 
@@ -182,7 +193,11 @@ class Store(Protocol):
         ...
 
     async def keep(self, answer: CachedAnswer, /, *, entries: int, size: int) -> int:
-        """Keep an answer, and let go of those used least recently beyond the limits.
+        """Keep an answer, and let go of others beyond the limits.
+
+        Those that had expired when this one was made go first, then those used least
+        recently. An answer that is beyond the limits by itself is not kept, and takes nobody's
+        place but that of one with its key.
 
         Args:
             answer: The answer.

@@ -4,7 +4,7 @@ Every time zone is off UTC by a whole number of them, so days come out exact in 
 the 1970s a few were not.)
 """
 
-import datetime
+import datetime as dt
 import math
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -70,7 +70,7 @@ class Days:
         day = self._known.get(quarter)
         if day is None:
             try:
-                moment = datetime.datetime.fromtimestamp(quarter * SECONDS, self.zone)
+                moment = dt.datetime.fromtimestamp(quarter * SECONDS, self.zone)
                 day = moment.date().isoformat()
             except (ValueError, OverflowError, OSError):
                 day = ""

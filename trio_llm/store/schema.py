@@ -30,8 +30,8 @@ _FIRST: Final = (
     )
     """,
     # By time first, so that a span of it is read in one piece. An amount is a whole number of
-    # microdollars, and what is over, in picodollars; both are missing where the price is not
-    # known. Sums of 64 bits hold neither nine million dollars in picodollars alone.
+    # microdollars, and what is over in picodollars, as 64 bits of picodollars alone end at nine
+    # million dollars; both are missing where the price is not known.
     f"""
     CREATE TABLE charges (
         quarter INTEGER NOT NULL,
@@ -41,10 +41,10 @@ _FIRST: Final = (
         outcome TEXT NOT NULL,
         call INTEGER NOT NULL,
         {_TOKENS}
-        microdollars INTEGER,
-        picodollars INTEGER,
         certainty INTEGER NOT NULL,
         microseconds INTEGER NOT NULL,
+        microdollars INTEGER,
+        picodollars INTEGER,
         PRIMARY KEY (quarter, id)
     ) WITHOUT ROWID
     """,
@@ -57,10 +57,10 @@ _FIRST: Final = (
         succeeded INTEGER NOT NULL,
         unpriced INTEGER NOT NULL,
         {_TOKENS}
-        microdollars INTEGER NOT NULL,
-        picodollars INTEGER NOT NULL,
         certainty INTEGER NOT NULL,
         microseconds INTEGER NOT NULL,
+        microdollars INTEGER NOT NULL,
+        picodollars INTEGER NOT NULL,
         PRIMARY KEY (quarter, subject, outcome)
     ) WITHOUT ROWID
     """,
@@ -93,11 +93,11 @@ MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST,)
 COLUMNS: Final = {
     "subjects": "id, provider, kind, model, user, operation, tags",
     "charges": "quarter, id, time, subject, outcome, call, input_tokens, output_tokens, "
-    "cached_tokens, cache_write_tokens, reasoning_tokens, microdollars, picodollars, "
-    "certainty, microseconds",
+    "cached_tokens, cache_write_tokens, reasoning_tokens, certainty, microseconds, "
+    "microdollars, picodollars",
     "folded": "quarter, subject, outcome, attempts, succeeded, unpriced, input_tokens, "
-    "output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, microdollars, "
-    "picodollars, certainty, microseconds",
+    "output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, certainty, "
+    "microseconds, microdollars, picodollars",
     "reservations": "id, time, subject, call, estimate",
     "answers": "key, created, expires, used, size, content",
 }
@@ -105,9 +105,7 @@ COLUMNS: Final = {
 
 
 def stamp(version: int) -> int:
-    """Give what stands in a file of a version: the number twice, for one flipped bit is no
-    newer version.
-    """  # noqa: D205, D212 - one sentence
+    """Give what stands in a file of a version: its number twice, so that a flipped bit shows."""
     return version << 16 | version
 
 
@@ -138,3 +136,11 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {stamp(number)}")
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Give space back to the file system, once a quarter of the file is free."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    if free * 4 > pages:
+        connection.execute("PRAGMA incremental_vacuum").fetchall()

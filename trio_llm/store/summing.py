@@ -32,9 +32,8 @@ _HOUR: Final = 4
 
 _FOLD: Final = f"""
     INSERT INTO folded
-    SELECT quarter, subject, outcome, {_COUNTS["charges"]}, {_TOKENS},
-        coalesce(sum(microdollars), 0), coalesce(sum(picodollars), 0), max(certainty),
-        sum(microseconds)
+    SELECT quarter, subject, outcome, {_COUNTS["charges"]}, {_TOKENS}, max(certainty),
+        sum(microseconds), coalesce(sum(microdollars), 0), coalesce(sum(picodollars), 0)
     FROM charges WHERE quarter < ? GROUP BY quarter, subject, outcome
     ON CONFLICT DO UPDATE SET
         attempts = attempts + excluded.attempts,
@@ -49,7 +48,7 @@ _FOLD: Final = f"""
         picodollars = picodollars + excluded.picodollars,
         certainty = max(certainty, excluded.certainty),
         microseconds = microseconds + excluded.microseconds
-"""
+"""  # noqa: S608 - names of ours
 
 _Row: TypeAlias = tuple[Any, ...]
 
@@ -69,9 +68,7 @@ def _reader(name: str, place: int, days: Days) -> Callable[[_Row], str]:
     return lambda row: row[place]
 
 
-def _read(
-    connection: sqlite3.Connection, query: UsageQuery, columns: list[str]
-) -> Iterator[_Row]:
+def _read(connection: sqlite3.Connection, query: UsageQuery, columns: list[str]) -> Iterator[_Row]:
     """Give sums by columns; each row has the columns first."""
     # What is a plain column is compared by the database, so that it reads less.
     plain = [(n, v) for n, v in query.only if n != "day" and not n.startswith(TAG)]
@@ -82,8 +79,8 @@ def _read(
     listed = ", ".join(columns)
     for table, counts in _COUNTS.items():
         yield from connection.execute(
-            f"SELECT {listed}{', ' if listed else ''}{counts}, {_TOKENS}, {_AMOUNTS}, "  # noqa: S608 - names of ours
-            f"max(certainty), sum(microseconds) FROM {table} AS u {join} "
+            f"SELECT {listed}{', ' if listed else ''}{counts}, {_TOKENS}, "  # noqa: S608 - names of ours
+            f"max(certainty), sum(microseconds), {_AMOUNTS} FROM {table} AS u {join} "
             f"WHERE u.quarter >= ? AND u.quarter < ?{where}"
             + (f" GROUP BY {listed}" if listed else ""),
             values,
@@ -107,14 +104,16 @@ def usage(connection: sqlite3.Connection, query: UsageQuery) -> tuple[UsageRow, 
     connection.execute("BEGIN")
     try:
         for row in _read(connection, query, columns):
-            *numbers, dollars, micros, picos, certainty, latency = row[len(columns) :]
-            if numbers[0] and all(read(row) == value for read, value in wanted):
+            attempts, dollars, micros, picos = row[len(columns)], *row[-3:]
+            if attempts and all(read(row) == value for read, value in wanted):
                 cost = (dollars * 1_000_000 + micros) * 1_000_000 + picos
-                sums = Sums(*numbers, cost, certainty, latency)
+                sums = Sums(*row[len(columns) : -3])
+                sums.picos = cost
                 key = tuple([read(row) for read in keys])
                 found[key] = sums + found[key] if key in found else sums
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     return rows_of(found)
 
 

@@ -21,9 +21,9 @@ class Sums:
         succeeded: Of these, the ones that gave an answer.
         unpriced: Of these, the ones whose price is not known.
         input_tokens: As in `UsageRow`, and so are the other tokens.
-        picos: What they cost, in millionths of a millionth of a US dollar.
         certainty: The weakest mark, as a number.
         latency: How long they took, in microseconds.
+        picos: What they cost, in millionths of a millionth of a US dollar.
     """
 
     attempts: int = 0
@@ -34,9 +34,9 @@ class Sums:
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
-    picos: int = 0
     certainty: int = 0
     latency: int = 0
+    picos: int = 0
 
     def book(self, charge: Charge) -> None:
         """Add one charge."""
@@ -72,9 +72,9 @@ class Sums:
             self.cached_tokens + other.cached_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
-            self.picos + other.picos,
             max(self.certainty, other.certainty),
             self.latency + other.latency,
+            self.picos + other.picos,
         )
 
     def row(self, key: tuple[str, ...]) -> UsageRow:

@@ -1,4 +1,7 @@
-"""The mutable side of metrics: what grows with each event, bounded in its label sets."""
+"""The mutable side of metrics: what grows with each event, bounded in its label sets.
+
+A snapshot copies what grows in single steps, so that another thread may take one.
+"""
 
 from bisect import bisect_left
 from decimal import Decimal
@@ -101,11 +104,12 @@ class HistogramTally:
 
     def snapshot(self) -> Histogram:
         """Give the distributions as they are now."""
+        rows = [(key, row.copy()) for key, row in list(self._series.items())]
         return Histogram(
             self._what,
             self._bounds,
             {
                 key: Distribution(self._bounds, tuple(map(int, row[:-1])), row[-1])
-                for key, row in self._series.items()
+                for key, row in rows
             },
         )

@@ -7,6 +7,7 @@ script; the last step is repeated, or the script is a function of the `Work`.
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
 from typing import Protocol, TypeAlias
 
 import attrs
@@ -62,6 +63,8 @@ class Answers:
         gap: Seconds between two pieces.
         passes: Extra scheduler passes around the timer, so that answers of the same
             instant take chains of different length.
+        usage: The tokens that it counts; ``None`` for one that does not say.
+        charged: US dollars that it says it charges; ``None`` for one that does not say.
     """
 
     text: str = "ok"
@@ -69,6 +72,8 @@ class Answers:
     pieces: int = 1
     gap: float = 0.0
     passes: int = 0
+    usage: Usage | None = Usage(1, 1)  # noqa: RUF009 - it is frozen
+    charged: Decimal | None = None
 
     async def play(self, work: Work) -> Completion:
         """Wait, then answer."""
@@ -79,7 +84,11 @@ class Answers:
                     await trio.sleep(self.gap)
                 await work.sink.put([TextDelta(piece)])
         return Completion(
-            Message("assistant", self.text), "stop", usage=Usage(1, 1), model=work.model
+            Message("assistant", self.text),
+            "stop",
+            usage=self.usage,
+            model=work.model,
+            charged=self.charged,
         )
 
 

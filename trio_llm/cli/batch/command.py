@@ -9,7 +9,7 @@ import trio
 import typer
 from rich.text import Text
 
-from trio_llm.chat import Reply, Request
+from trio_llm.chat import Cost, Reply, Request
 from trio_llm.cli.attempts import as_data
 from trio_llm.cli.batch.journal import Journal
 from trio_llm.cli.batch.lines import Line, read_lines
@@ -24,7 +24,6 @@ from trio_llm.config import load_config
 from trio_llm.endpoint import CallOptions, Endpoint
 from trio_llm.errors import LLMError
 from trio_llm.ledger import installed_book
-from trio_llm.operations.prices import cost_of
 from trio_llm.runtime import open_runtime
 
 EPILOG = examples(
@@ -103,13 +102,12 @@ def batch(
         # The output is touched last: nothing that is wrong before it shall cost an answer.
         async with open_runtime(loaded) as runtime:
             endpoint = runtime if via is None else runtime.provider(via)
-            kinds = {status.name: status.kind for status in runtime.status()}
             if not loaded.simulated:
                 await installed_book()  # takes a while, and must not when answers are waiting
             with Journal(output, identity, fresh=fresh, again=retry_failed) as journal:
                 total, done = _survey(file, journal)
                 journal.forget_failures()
-                meter = Meter(total, done, trio.current_time, lambda reply: cost_of(reply, kinds))
+                meter = Meter(total, done, trio.current_time)
                 work = _Work(file, journal, meter, terminal, common)
                 try:
                     async with redrawn(
@@ -177,13 +175,11 @@ class _Work:
         if isinstance(outcome, LLMError):
             said = str(outcome)
             self.journal.write(line, {"error": _error_data(type(outcome).__name__, said)})
-            self.meter.went_wrong()
+            self.meter.went_wrong(Cost.total([each.cost for each in outcome.attempts]))
             self._complain(f"line {line.number}: {said} [{type(outcome).__name__}]")
             return
-        cost = self.meter.answered(outcome)
-        data = as_data(outcome)
-        data["cost"] = None if cost is None else str(cost)
-        self.journal.write(line, data)
+        self.meter.answered(outcome)
+        self.journal.write(line, as_data(outcome))
 
     def _complain(self, text: str) -> None:
         self._complaints += 1

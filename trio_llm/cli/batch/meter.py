@@ -1,7 +1,6 @@
 """How far a batch has come: the bar, its figures, and the closing line."""
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import attrs
 from rich.console import RenderableType
@@ -9,8 +8,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trio_llm.chat import Reply
-from trio_llm.cli.amounts import dollars, duration
+from trio_llm.chat import NOTHING, UNKNOWN, Cost, Reply
+from trio_llm.cli.amounts import duration, money
 
 _WINDOW = 30.0
 """Seconds over which the rate is taken, so that it follows a change of pace."""
@@ -24,25 +23,21 @@ class Meter:
         total: Lines of the input.
         done: Lines that had an outcome before.
         clock: Gives the time in seconds.
-        cost_of: Gives what a reply cost in US dollars; ``None`` where nothing says.
 
     Attributes:
         succeeded: Lines answered in this run.
         failed: Lines that failed in this run, malformed ones included.
         tokens: Tokens of this run, input and output together.
-        cost: What is known of the cost of this run, in US dollars.
-        unpriced: Answers of this run whose cost nothing says.
+        cost: What this run has cost, failures included.
     """
 
     total: int
     done: int
     clock: Callable[[], float]
-    cost_of: Callable[[Reply], Decimal | None]
     succeeded: int = attrs.field(default=0, init=False)
     failed: int = attrs.field(default=0, init=False)
     tokens: int = attrs.field(default=0, init=False)
-    cost: Decimal = attrs.field(default=Decimal(0), init=False)
-    unpriced: int = attrs.field(default=0, init=False)
+    cost: Cost = attrs.field(default=NOTHING, init=False)
     _began: float = attrs.field(init=False)
     _marks: list[tuple[float, int]] = attrs.field(factory=list[tuple[float, int]], init=False)
     _bar: ProgressBar = attrs.field(factory=lambda: ProgressBar(width=30), init=False)
@@ -56,21 +51,17 @@ class Meter:
         """Lines with an outcome, those of earlier runs included."""
         return self.done + self.succeeded + self.failed
 
-    def answered(self, reply: Reply) -> Decimal | None:
-        """Count an answer; give what it cost."""
+    def answered(self, reply: Reply) -> None:
+        """Count an answer."""
         self.succeeded += 1
         self.tokens += reply.usage.total_tokens
-        cost = self.cost_of(reply)
-        if cost is None:
-            self.unpriced += 1
-        else:
-            self.cost += cost
+        self.cost += reply.cost
         self._mark()
-        return cost
 
-    def went_wrong(self) -> None:
-        """Count a line that failed."""
+    def went_wrong(self, cost: Cost = NOTHING) -> None:
+        """Count a line that failed, and what its attempts have cost."""
         self.failed += 1
+        self.cost += cost
         self._mark()
 
     def _mark(self) -> None:
@@ -111,11 +102,7 @@ class Meter:
         return figures
 
     def _cost(self) -> str:
-        if not self.succeeded:
-            return dollars(Decimal(0))
-        if self.unpriced == self.succeeded:
-            return "cost unknown"
-        return ("at least " if self.unpriced else "") + dollars(self.cost)
+        return "cost unknown" if self.cost == UNKNOWN else money(self.cost)
 
     def closing(self) -> str:
         """Say how it went."""

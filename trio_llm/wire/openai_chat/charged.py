@@ -9,6 +9,8 @@ from trio_llm.wire.values import as_object
 
 _TICK: Final = Decimal("1e-10")
 """US dollars; docs.x.ai, "Cost tracking"."""
+_BEYOND: Final = 1e18
+"""No amount is as large, not even in ticks; a number has at most so many digits to look at."""
 
 
 def charged_of(usage: Any, *, bare: bool = False) -> Decimal | None:
@@ -43,4 +45,5 @@ def charged_of(usage: Any, *, bare: bool = False) -> Decimal | None:
 
 def _amount(value: Any, factor: Decimal = Decimal(1)) -> Decimal | None:
     """Give an amount of dollars; ``None`` for anything but a number that one can be."""
-    return dollars(value, factor) if type(value) in (int, float) else None
+    sound = type(value) in (int, float) and value < _BEYOND
+    return dollars(value, factor) if sound else None

@@ -1,18 +1,24 @@
-"""The history as plain values, as a file holds them: for people to read, and to be distrusted.
+"""The history as the bytes of a TOML file: for people to read, and to be distrusted.
 
 A record in which something is wrong loses that, or is left out; the others stand.
 """
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any, Final, cast
+
+import tomli_w
 
 from trio_llm.policy.history import Identity, Record
 
 VERSION: Final = 1
 """The version of the form. One that is not known is not read."""
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes; no history is larger."""
 
 MOST_OUTCOMES: Final = 1e6
 """More outcomes than a share can stand for."""
@@ -23,39 +29,63 @@ LONGEST: Final = 86_400.0
 LONGEST_NAME: Final = 256
 """Characters of a name, a kind or a model."""
 
+MOST_DOTS: Final = 16
+"""Dots in a line. The time and the memory that a dotted key takes grow with their square."""
+
 MOST_SAMPLES: Final = 1_000_000
 """More first tokens than are seen in some minutes."""
 
+_HEAD: Final = """\
+# What trio_llm has learnt of providers and balancers. It is written by the runtime, and
+# may be deleted when none runs. Times are in seconds, those to the first token in
+# microseconds: how long, and how often of late.
+"""
+
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-_COUNTED: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)x([0-9]{1,9})", re.ASCII)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_COUNTED: Final = re.compile(r"([0-9]{1,12})x([0-9]{1,9})", re.ASCII)
 
 
 class HistoryFormError(ValueError):
     """What was read is no history, or one of another version."""
 
 
-def written(records: Iterable[Record]) -> dict[str, Any]:
-    """Give records as plain values."""
-    return {"version": VERSION, "node": [_table(record) for record in records]}
+def written(records: Iterable[Record]) -> bytes:
+    """Give records as the content of a file; one whose name no file can hold is left out."""
+    tables = [_table(record) for record in records if _is_writable(record.identity)]
+    return (_HEAD + tomli_w.dumps({"version": VERSION, "node": tables})).encode()
 
 
-def read(document: Mapping[str, Any]) -> tuple[list[Record], int]:
-    """Give the records of a document, and how many could not be used.
+def read(content: bytes) -> tuple[list[Record], int]:
+    """Give the records in the content of a file, and how many could not be used.
 
     Raises:
         HistoryFormError: It is no history of a version that is known.
     """
+    if len(content) > LARGEST:
+        raise HistoryFormError(f"it has more than {LARGEST} bytes")
+    if any(line.count(b".") > MOST_DOTS for line in content.splitlines()):
+        raise HistoryFormError("it has a line that no history has")
+    try:
+        document = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise HistoryFormError(f"it is no TOML ({type(error).__name__}: {error})") from error
     version = document.get("version")
     if type(version) is not int:
         raise HistoryFormError("it has no version")
     if version != VERSION:
-        raise HistoryFormError(f"it is of version {version:.6g}, and only {VERSION} is known")
+        raise HistoryFormError(f"it is of another version than {VERSION}")
     tables = document.get("node", [])
     if not isinstance(tables, list):
         raise HistoryFormError("its nodes are no list")
     found = [_record(table) for table in cast("list[object]", tables)]
     records = [record for record in found if record is not None]
     return records, len(found) - len(records)
+
+
+def _is_writable(identity: Identity) -> bool:
+    words = (identity.name, identity.kind, identity.model)
+    return all(_word(word) is not None for word in words)
 
 
 def _table(record: Record) -> dict[str, Any]:
@@ -69,7 +99,8 @@ def _table(record: Record) -> dict[str, Any]:
     if record.latency is not None:
         table["latency"] = record.latency
     if record.first_tokens:
-        table["first_tokens"] = " ".join(f"{each}x{times}" for each, times in record.first_tokens)
+        counted = [f"{round(each * 1e6)}x{times}" for each, times in record.first_tokens]
+        table["first_tokens"] = " ".join(counted)
     if record.races:
         table |= {"races": record.races, "win_rate": record.win_rate}
     if record.race_latency is not None:
@@ -105,7 +136,10 @@ def _record(value: object) -> Record | None:
 
 
 def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= LONGEST_NAME else None
+    """Give a name that can stand in the file; ``None`` for anything else."""
+    if not isinstance(value, str) or len(value) > LONGEST_NAME or value.count(".") > MOST_DOTS:
+        return None
+    return None if _SURROGATE.search(value) else value
 
 
 def _number(value: object, most: float) -> float | None:
@@ -122,11 +156,11 @@ def _share(weight: object, share: object) -> tuple[float, float]:
 
 
 def _counted(value: object) -> tuple[tuple[float, int], ...]:
-    """Read ``0.25x3 0.5x1``; a word that is none is left out."""
+    """Read ``250000x3 500000x1``; a word that is none is left out."""
     if not isinstance(value, str):
         return ()
     matches = [_COUNTED.fullmatch(word) for word in value.split()]
-    pairs = [(float(match[1]), int(match[2])) for match in matches if match is not None]
+    pairs = [(int(match[1]) / 1e6, int(match[2])) for match in matches if match is not None]
     return tuple([(each, times) for each, times in pairs if 1 <= times <= MOST_SAMPLES])
 
 
@@ -140,9 +174,7 @@ def _seconds(value: object) -> float | None:
     """Give the seconds since the epoch of a date; one that names no zone is in UTC."""
     if not isinstance(value, date):
         return None
-    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-    try:
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    seconds = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     return seconds if seconds >= 0.0 else None

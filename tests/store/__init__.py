@@ -1,0 +1,1 @@
+"""Where usage, reservations and cached answers are kept."""

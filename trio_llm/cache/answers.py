@@ -1,0 +1,229 @@
+"""The answers that are kept: found by their keys, for as long as they are good.
+
+Nothing here ever fails a call. A store that does not work, an answer that cannot be read,
+one that cannot be written: each is as good as no answer, and the log tells of it.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+import trio
+
+from trio_llm.cache.codec import Codec, Kept, UndecodableError
+from trio_llm.cache.key import fingerprint_of, key_of
+from trio_llm.cache.statistics import CacheStatistics
+from trio_llm.chat import Reply, Request
+from trio_llm.config import CacheSettings, Plan
+from trio_llm.errors import StoreError
+from trio_llm.store import CachedAnswer, MemoryStore, Store
+
+_logger = logging.getLogger("trio_llm.cache")
+
+_READING: Final = frozenset({"on", "read_only"})
+_WRITING: Final = frozenset({"on", "write_only"})
+_WHOLE: Final = frozenset({"stop", "tool_calls"})
+_GONE: Final = -1.0
+"""When what cannot be read has expired: before all else, so that it can be forgotten alone."""
+
+
+@attrs.frozen
+class Found:
+    """An answer that was kept.
+
+    Attributes:
+        kept: The answer.
+        age: Seconds since it was kept.
+    """
+
+    kept: Kept
+    age: float
+
+
+def may_be_kept(reply: Reply) -> bool:
+    """Tell whether a reply is a whole and good answer of its own."""
+    return reply.finish_reason in _WHOLE and reply.degraded is None and reply.cached is None
+
+
+@attrs.define(eq=False)
+class AnswerCache:
+    """The answers of one runtime, and what is counted of them.
+
+    Args:
+        plan: The present plan, which says who stands under each name.
+        store: Where answers are kept that outlive the runtime.
+        wall_clock: Seconds since the epoch.
+
+    Attributes:
+        idle: Whether a call that says nothing of the cache has nothing to do with it, nor
+            with other calls.
+    """
+
+    _plan: Plan
+    _store: Store
+    _wall_clock: Callable[[], float]
+    idle: bool = attrs.field(default=True, init=False)
+    _own: Store = attrs.field(factory=MemoryStore, init=False)
+    _codec: Codec = attrs.field(factory=Codec, init=False)
+    _prints: dict[str, bytes] = attrs.field(factory=dict[str, bytes], init=False)
+    _swept: float = attrs.field(default=0.0, init=False)
+    _counts: Counter[str] = attrs.field(factory=Counter[str], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.adopt(self._plan)
+
+    @property
+    def settings(self) -> CacheSettings:
+        """How answers are kept now."""
+        return self._plan.config.cache
+
+    def adopt(self, plan: Plan) -> None:
+        """Go by another plan from now on; what is kept stays.
+
+        A shorter time to live holds for what is kept already, too, smaller limits from the
+        next answer on that is kept.
+        """
+        self._plan = plan
+        self._prints.clear()
+        settings = self.settings
+        self.idle = settings.mode == "off" and not settings.single_flight
+        self._codec = Codec(settings.compression, settings.compress_above)
+
+    def reads(self, request: Request) -> bool:
+        """Tell whether a request may be answered by what is kept."""
+        return (request.cache or self.settings.mode) in _READING
+
+    def writes(self, request: Request) -> bool:
+        """Tell whether the answer to a request may be kept."""
+        return (request.cache or self.settings.mode) in _WRITING
+
+    def key_of(self, name: str, request: Request) -> bytes | None:
+        """Give the key of a request at an endpoint; ``None`` if it has none."""
+        fingerprint = self._prints.get(name)
+        if fingerprint is None:
+            fingerprint = self._prints[name] = fingerprint_of(self._plan, name)
+        return key_of(fingerprint, request)
+
+    @property
+    def _present(self) -> Store:
+        return self._store if self.settings.persistent else self._own
+
+    async def find(self, key: bytes) -> Found | None:
+        """Give an answer that is still good, and count whether there was one."""
+        found = await self._find(key, self.settings.ttl)
+        self._counts["misses" if found is None else "hits"] += 1
+        return found
+
+    async def find_stale(self, key: bytes) -> Found | None:
+        """Give an answer that is good enough where nobody can answer; count it, if any."""
+        more = self.settings.stale_if_error
+        if not more:
+            return None
+        found = await self._find(key, self.settings.ttl + more, more)
+        if found is not None:
+            self._counts["stale_hits"] += 1
+        return found
+
+    async def _find(self, key: bytes, most: float, grace: float = 0.0) -> Found | None:
+        try:
+            answer = await self._present.cached(key)
+        except StoreError as error:
+            _logger.warning("a cached answer could not be read: %s", error)
+            return None
+        if answer is None or answer.expires == _GONE:
+            return None
+        now = self._wall_clock()
+        age = now - answer.created
+        # A clock that was set back leaves answers from the future; not for long, either.
+        if not -most <= age <= most or now > answer.expires + grace:
+            return None
+        try:
+            kept = self._codec.decode(answer.content)
+        except UndecodableError as error:
+            _logger.warning("a cached answer is dropped: %s", error)
+            self._counts["undecodable"] += 1
+            await self._drop(key)
+            return None
+        return Found(kept, max(age, 0.0))
+
+    async def keep(self, key: bytes, reply: Reply, until: float) -> tuple[int, int] | None:
+        """Keep a reply, if it is a whole and good one.
+
+        The reply is known, so the caller's deadline does not cut this short.
+
+        Args:
+            key: Its key.
+            reply: The reply.
+            until: How long this may take at most, on Trio's clock.
+
+        Returns:
+            How many bytes it has, and how many others had to go; ``None`` if it is not kept.
+        """
+        if not may_be_kept(reply):
+            return None
+        try:
+            content = self._codec.encode(Kept.of(reply))
+        except ValueError as error:
+            _logger.warning("an answer of %s cannot be kept: %s", reply.provider, error)
+            return None
+        with trio.CancelScope(deadline=until, shield=True) as scope:
+            evicted = await self._put(key, content)
+        if scope.cancelled_caught:
+            _logger.warning("an answer is not kept: the store takes too long")
+            return None
+        return None if evicted is None else (len(content), evicted)
+
+    async def _put(self, key: bytes, content: bytes) -> int | None:
+        """Have the store keep an answer; give how many others it let go of."""
+        settings, store, now = self.settings, self._present, self._wall_clock()
+        answer = CachedAnswer(key, now, now + settings.ttl, content)
+        try:
+            evicted = await store.keep(answer, entries=settings.entries, size=settings.size)
+            self._counts["stores"] += 1
+            self._counts["evictions"] += evicted
+            if now - self._swept > settings.ttl:
+                self._swept = now
+                await store.forget(expired_before=now - settings.stale_if_error)
+            await self._measure()
+        except StoreError as error:
+            _logger.warning("an answer could not be kept: %s", error)
+            return None
+        return evicted
+
+    async def _drop(self, key: bytes) -> None:
+        """Let go of one answer: put an empty one in its place that is forgotten at once."""
+        settings, store = self.settings, self._present
+        try:
+            empty = CachedAnswer(key, _GONE, _GONE, b"")
+            await store.keep(empty, entries=settings.entries, size=settings.size)
+            await store.forget(expired_before=0.0)
+            await self._measure()
+        except StoreError as error:
+            _logger.warning("a cached answer could not be dropped: %s", error)
+
+    async def open(self) -> None:
+        """Look how many answers an earlier runtime has left."""
+        if self.settings.persistent:
+            try:
+                await self._measure()
+            except StoreError as error:
+                _logger.warning("the cached answers could not be counted: %s", error)
+
+    async def _measure(self) -> None:
+        self._counts["entries"], self._counts["size"] = await self._present.cache_size()
+
+    async def clear(self) -> int:
+        """Forget every answer; give how many there were.
+
+        Raises:
+            StoreError: The store does not work; what it holds stays.
+        """
+        gone = await self._present.forget()
+        await self._measure()
+        return gone
+
+    def statistics(self) -> CacheStatistics:
+        """Give the counts; what the store holds is as of the last answer that was kept."""
+        return CacheStatistics(**self._counts)

@@ -1,0 +1,303 @@
+"""Single flight: callers who ask the same at the same time share one call.
+
+A *flight* is a call to a provider or balancer that belongs to no caller: it runs in a task
+of the runtime's own, and goes on for as long as anybody waits for it. Each caller has a
+*seat*, and may leave at any time; the last one to leave cancels the call, and stays until
+nothing of it runs. While it runs, others who ask the same may join.
+
+The deadline of a flight is the latest of those of its callers; it grows when callers join,
+and does not shrink when they leave. It is only planned by, as the deadline of any call is:
+what ends a flight is that the last of its callers has left, also one that extends its own
+deadline while it waits.
+
+The first of the callers who are still there when a flight ends gets its reply or error as
+if the call were its own, with the attempts and what they cost; the others get it for
+nothing, so that sums over replies are right.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeAlias
+
+import attrs
+import trio
+
+from trio_llm.cache.event_log import Cursor, EventLog
+from trio_llm.cache.twins import twin_of
+from trio_llm.chat import NOTHING, Reply
+from trio_llm.errors import LLMError, ProviderCrashedError, ProviderUnavailableError
+from trio_llm.providers.visit import Answer, Ask
+
+Work: TypeAlias = Callable[["Flight"], Awaitable[None]]
+"""What a flight does: it sees the call to its end, and notes the reply or raises the error."""
+
+
+@attrs.define(eq=False)
+class Seat:
+    """One caller of a flight.
+
+    Attributes:
+        flight: The flight.
+        since: When the caller asked, on Trio's clock.
+        ended: Called in the step in which the flight ends.
+        cursor: Where the caller reads the events of a stream.
+    """
+
+    flight: "Flight"
+    since: float
+    ended: Callable[[], None] | None = attrs.field(default=None, init=False)
+    cursor: Cursor | None = attrs.field(default=None, init=False)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is who the call counts for: the first caller that is still there."""
+        flight = self.flight
+        return flight.counts_for in (None, self) and flight.seats[:1] == [self]
+
+    def reply(self) -> Reply:
+        """Give the reply of the flight, for this caller.
+
+        Raises:
+            LLMError: The flight failed; this caller has an error of its own.
+        """
+        flight, leads = self.flight, self.leads
+        if leads:
+            flight.counts_for = self
+        if flight.reply is None:
+            error = twin_of(flight.error or _without_outcome(flight))
+            if not leads:
+                error.attempts = ()
+            raise error
+        if leads:
+            return flight.reply
+        reply = flight.reply
+        first = reply.time_to_first_token
+        return attrs.evolve(
+            reply,
+            latency=max(0.0, flight.finished - self.since),
+            time_to_first_token=(
+                None if first is None else max(0.0, flight.started + first - self.since)
+            ),
+            metadata=dict(reply.metadata),
+            attempts=(),
+            cost=NOTHING,
+            cached="shared",
+        )
+
+
+def _without_outcome(flight: "Flight") -> LLMError:
+    return ProviderCrashedError(
+        "the shared call ended without an outcome", provider=flight.ask.payload.path[0]
+    )
+
+
+@attrs.define(eq=False)
+class Flight:
+    """A call that several callers share.
+
+    Attributes:
+        key: What those who share it have in common.
+        ask: The call.
+        log: The events, if it is a stream.
+        seats: The callers that are there, in the order in which they came.
+        answer: The answer, from the commit of a stream on.
+        reply: The reply, once there is one.
+        error: The error, once there is one.
+        finished: When the last byte of the reply came, on Trio's clock.
+        counts_for: Who was given the reply or the error as its own.
+        committed: Set when a stream begins, or the flight has ended before that.
+        over: Set when nothing of it runs any more.
+    """
+
+    key: Hashable
+    ask: Ask
+    log: EventLog | None
+    seats: list[Seat] = attrs.field(factory=list[Seat], init=False)
+    answer: Answer | None = attrs.field(default=None, init=False)
+    reply: Reply | None = attrs.field(default=None, init=False)
+    error: LLMError | None = attrs.field(default=None, init=False)
+    finished: float = attrs.field(default=math.inf, init=False)
+    counts_for: Seat | None = attrs.field(default=None, init=False)
+    committed: trio.Event = attrs.field(factory=trio.Event, init=False)
+    over: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _left: bool = attrs.field(default=False, init=False)
+
+    @property
+    def started(self) -> float:
+        """When its call began, on Trio's clock."""
+        return self.ask.payload.call.started
+
+    @property
+    def may_be_joined(self) -> bool:
+        """Whether somebody who asks now may share it."""
+        answer = self.answer
+        failed = self.ask.error is not None or (answer is not None and answer.error is not None)
+        return not (self._left or failed) and (self.log is None or self.log.whole)
+
+    def board(self, since: float) -> Seat:
+        """Give a caller a seat, from whose deadline on it is planned for."""
+        seat = Seat(self, since)
+        self.seats.append(seat)
+        self.ask.deadline = max(self.ask.deadline, trio.current_effective_deadline())
+        if self.log is not None:
+            seat.cursor = self.log.join()
+        return seat
+
+    def commit(self, answer: Answer) -> None:
+        """Note that the stream begins."""
+        self.answer = answer
+        self.committed.set()
+
+    def land(self, reply: Reply, finished: float) -> None:
+        """Note the reply, and when its last byte came."""
+        self.reply, self.finished = reply, finished
+
+    async def outcome(self, seat: Seat, closing: Callable[[], float]) -> None:
+        """Wait until nothing of the flight runs any more; a caller who is cancelled leaves.
+
+        Args:
+            seat: The caller's.
+            closing: Tells until when a call that is given up now must be gone.
+        """
+        try:
+            await self.over.wait()
+        except trio.Cancelled:
+            if self.ask.stamp >= trio.current_time():
+                await self.leave(seat, closing())
+                raise
+            # Decided before the cancellation: see `Switchboard.outcome`.
+            with trio.CancelScope(shield=True):
+                await self.over.wait()
+        except BaseException:
+            await self.leave(seat, closing())
+            raise
+
+    async def leave(self, seat: Seat, until: float) -> None:
+        """Give a seat up; the last one cancels the call, and waits until it is gone.
+
+        Args:
+            seat: The seat.
+            until: How long to wait at most, on Trio's clock.
+        """
+        if seat not in self.seats:
+            return
+        self.seats.remove(seat)
+        if seat.cursor is not None and self.log is not None:
+            self.log.leave(seat.cursor)
+        if not self.seats and not self.over.is_set():
+            self._left = True
+            self._scope.cancel(reason="everyone who shared the call has left")
+            with trio.CancelScope(deadline=until, shield=True):
+                await self.over.wait()
+
+    def cut(self) -> None:
+        """End it, whoever waits for it: the runtime is being closed."""
+        self._left = True
+        self._scope.cancel(reason="the runtime is being closed")
+
+    async def fly(self, work: Work) -> None:
+        """See the call to its end, in a task that is no caller's."""
+        try:
+            with self._scope:
+                await work(self)
+            if self._scope.cancelled_caught:
+                self.error = ProviderUnavailableError(
+                    "the runtime is being closed", provider=self.ask.payload.path[0], code="draining"
+                )
+        except LLMError as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001 - a fault of ours harms these callers alone
+            self.error = ProviderCrashedError(f"the shared call crashed: {error!r}")
+            self.error.__cause__ = error
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self.log is not None:
+            self.log.close()
+        self.over.set()
+        self.committed.set()
+        for seat in self.seats:
+            if seat.ended is not None:
+                seat.ended()
+
+
+@attrs.define(eq=False)
+class Flights:
+    """The flights of one runtime.
+
+    Attributes:
+        shared: How many callers have joined the call of another.
+    """
+
+    shared: int = attrs.field(default=0, init=False)
+    _joinable: dict[Hashable, Flight] = attrs.field(factory=dict[Hashable, Flight], init=False)
+    _alive: list[Flight] = attrs.field(factory=list[Flight], init=False)
+    _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
+    _stopped: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    @property
+    def under_way(self) -> int:
+        """How many there are now."""
+        return len(self._alive)
+
+    @property
+    def open(self) -> bool:
+        """Whether one may begin."""
+        return self._nursery is not None
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Let flights run, until they are stopped and the last one has ended."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            try:
+                await self._stopped.wait()
+            finally:
+                self._nursery = None
+
+    async def stop(self, deadline: float) -> None:
+        """Let no more begin; cut those that have not ended by a deadline (Trio's clock)."""
+        with trio.move_on_at(deadline):
+            for flight in list(self._alive):
+                await flight.over.wait()
+        self.cut()
+
+    def cut(self) -> None:
+        """Let no more begin, and end those that there are."""
+        self._nursery = None
+        for flight in self._alive:
+            flight.cut()
+        self._stopped.set()
+
+    def find(self, key: Hashable) -> Flight | None:
+        """Give the flight that somebody who asks now may join."""
+        flight = self._joinable.get(key)
+        return flight if flight is not None and flight.may_be_joined else None
+
+    def join(self, flight: Flight, since: float) -> Seat:
+        """Let somebody share a flight."""
+        self.shared += 1
+        return flight.board(since)
+
+    def begin(self, key: Hashable, ask: Ask, work: Work, log: EventLog | None = None) -> Seat:
+        """Make a flight of a call that its caller has opened; `open` must be true.
+
+        The task has the context variables of that caller.
+        """
+        if self._nursery is None:
+            raise trio.ClosedResourceError("no flight may begin any more")
+        flight = Flight(key, ask, log)
+        self._joinable[key] = flight
+        self._alive.append(flight)
+        self._nursery.start_soon(self._fly, flight, work, name="trio_llm shared call")
+        return flight.board(ask.payload.call.started)
+
+    async def _fly(self, flight: Flight, work: Work) -> None:
+        try:
+            await flight.fly(work)
+        finally:
+            self._alive.remove(flight)
+            if self._joinable.get(flight.key) is flight:
+                del self._joinable[flight.key]

@@ -1,0 +1,23 @@
+"""One error for each of several callers.
+
+An exception object that is raised in several tasks grows the traceback of all of them.
+"""
+
+from typing import TypeVar
+
+from trio_llm.errors import AllProvidersFailed, LLMError
+
+E = TypeVar("E", bound=LLMError)
+
+
+def twin_of(error: E) -> E:
+    """Give an equal error without traceback, and where it is a group, with twins in it."""
+    if isinstance(error, AllProvidersFailed):
+        members = [twin_of(each) for each in error.exceptions]
+        twin = type(error).__new__(type(error), error.message, members, error.balancer)
+    else:
+        twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    twin.__cause__ = error.__cause__
+    twin.__suppress_context__ = error.__suppress_context__
+    return twin

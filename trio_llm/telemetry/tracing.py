@@ -1,0 +1,309 @@
+"""Spans for calls and attempts, by OpenTelemetry's API alone (the extra ``otel``).
+
+A call is a span of kind INTERNAL, named after the operation and the model (or the endpoint
+that was asked, where the caller named no model), below whatever span is current where the
+caller asks. Each physical attempt is a span of kind CLIENT below it: that is what the
+conventions call an inference, and it alone carries the tokens, so that sums over spans count
+each of them once. While an attempt runs, its span is current in its task: what an
+instrumented HTTP library records is below it. What balancers decide are events of the
+call's span.
+
+The names are those of the conventions for generative AI (see
+`trio_llm.telemetry.conventions`); what they have none for is under ``trio_llm.``.
+"""
+
+from collections.abc import Callable
+from contextvars import Token
+from itertools import count
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from trio_llm import events
+from trio_llm._version import __version__
+from trio_llm.telemetry import conventions as words
+from trio_llm.telemetry.attributes import (
+    Attributes,
+    call_cost_attributes,
+    cost_attributes,
+    usage_attributes,
+)
+from trio_llm.telemetry.content import answer_content, request_content
+from trio_llm.telemetry.extras import needs_extra
+from trio_llm.telemetry.happenings import happening
+
+try:
+    from opentelemetry import context as contexts
+    from opentelemetry import trace
+except ImportError as missing:
+    raise needs_extra("Tracing", "otel") from missing
+
+MOST_SPANS: Final = 65_536
+"""How many calls may have an open span; beyond that the oldest one is ended unfinished."""
+
+_Context: TypeAlias = contexts.Context
+_NANOSECONDS: Final = 1_000_000_000
+
+
+@attrs.define(eq=False)
+class _CallSpan:
+    """The span of a call under way.
+
+    Attributes:
+        span: The span.
+        streaming: Whether the caller wants a stream.
+        attempts: How many attempts have begun.
+        hedged: The ways to members that were asked because others were late.
+        passed: The ways to members that a balancer has gone on from.
+    """
+
+    span: trace.Span
+    streaming: bool
+    attempts: int = 0
+    hedged: list[tuple[str, ...]] = attrs.field(factory=list[tuple[str, ...]])
+    passed: list[tuple[str, ...]] = attrs.field(factory=list[tuple[str, ...]])
+
+
+@attrs.frozen(eq=False)
+class _AttemptSpan:
+    """The span of an attempt under way, and how it was made the current one."""
+
+    serial: int
+    span: trace.Span
+    token: Token[_Context]
+
+
+AttemptEnd: TypeAlias = events.AttemptSucceeded | events.AttemptFailed | events.AttemptCancelled
+
+
+class Tracing:
+    """An observer that makes spans; ``llm.subscribe(Tracing())`` works with any runtime.
+
+    With ``telemetry.opentelemetry`` in the configuration a runtime has one of its own, with
+    the providers that the application has made OpenTelemetry's global ones.
+
+    Args:
+        tracer_provider: Where spans go; ``None`` means the global provider.
+        content: Whether spans hold prompts and answers, and the words of errors and
+            reasons, which may quote them. The events must carry them, too
+            (``telemetry.content`` in the configuration).
+        clock: Seconds since the epoch; ``None`` means the system's clock.
+
+    Attributes:
+        content: As given; it may be changed at any time.
+
+    Raises:
+        ImportError: The extra ``otel`` is not installed.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: trace.TracerProvider | None = None,
+        *,
+        content: bool = False,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._tracer = trace.get_tracer("trio_llm", __version__, tracer_provider)
+        self.content = content
+        self._clock = clock
+        self._serials = count()
+        self._calls: dict[int, _CallSpan] = {}
+        self._attempts: dict[int, _AttemptSpan] = {}
+        # What runs below an attempt finds it in its own context, whoever else runs.
+        self._key = contexts.create_key("trio_llm-attempt")
+        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.RequestStarted: self._request_started,
+            events.RequestFinished: self._request_finished,
+            events.AttemptStarted: self._attempt_started,
+            events.FirstToken: self._first_token,
+            events.AttemptSucceeded: self._attempt_succeeded,
+            events.AttemptFailed: self._attempt_failed,
+            events.AttemptCancelled: self._attempt_cancelled,
+        }
+
+    def __call__(self, event: events.Event) -> None:
+        """Begin, end or add to a span."""
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            self._happened(event)
+        else:
+            handler(event)
+
+    def close(self) -> None:
+        """End every span that is open; what comes later of their calls is not recorded."""
+        for attempt in self._attempts.values():
+            attempt.span.end(self._now())
+        for call in self._calls.values():
+            call.span.end(self._now())
+        self._attempts.clear()
+        self._calls.clear()
+
+    def _now(self) -> int | None:
+        return None if self._clock is None else int(self._clock() * _NANOSECONDS)
+
+    # Calls.
+
+    def _request_started(self, event: events.RequestStarted) -> None:
+        if event.call is None:
+            return
+        operation = words.operation_name(event.operation)
+        attributes: Attributes = {
+            words.OPERATION: operation,
+            words.CALL: event.call,
+            words.ENDPOINT: event.path[0],
+        }
+        if event.model is not None:
+            attributes[words.REQUEST_MODEL] = event.model
+        if event.streaming:
+            attributes[words.REQUEST_STREAM] = True
+        if self.content and event.content is not None:
+            attributes |= request_content(event.content)
+        span = self._tracer.start_span(
+            f"{operation} {event.model or event.path[0]}",
+            kind=trace.SpanKind.INTERNAL,
+            attributes=attributes,
+            start_time=self._now(),
+        )
+        if len(self._calls) >= MOST_SPANS:
+            self._calls.pop(next(iter(self._calls))).span.end(self._now())
+        self._calls[event.call] = _CallSpan(span, event.streaming)
+
+    def _request_finished(self, event: events.RequestFinished) -> None:
+        call = None if event.call is None else self._calls.pop(event.call, None)
+        if call is None:
+            return
+        span = call.span
+        if span.is_recording():
+            attributes: Attributes = {words.OUTCOME: event.outcome, words.ATTEMPTS: call.attempts}
+            if event.provider is not None:
+                attributes[words.MEMBER] = event.provider
+            if event.model is not None:
+                attributes[words.RESPONSE_MODEL] = event.model
+            if event.finish_reason is not None:
+                attributes[words.FINISH_REASONS] = [event.finish_reason]
+            if event.first_token is not None:
+                attributes[words.FIRST_CHUNK] = event.first_token
+            attributes |= call_cost_attributes(event.cost)
+            if self.content and event.content is not None:
+                attributes |= answer_content(event.content)
+            span.set_attributes(attributes)
+            if event.outcome == "failed":
+                _fail(span, event.error or "_OTHER")
+        span.end(self._now())
+
+    # Attempts. They begin and end in one task, whose context is a copy of the caller's.
+
+    def _attempt_started(self, event: events.AttemptStarted) -> None:
+        operation = words.operation_name(event.operation)
+        attributes: Attributes = {
+            words.OPERATION: operation,
+            words.PROVIDER: words.provider_name(event.provider_kind),
+            words.MEMBER: event.path[-1],
+            words.PATH: list(event.path),
+            words.NUMBER: event.number,
+        }
+        if event.model:
+            attributes[words.REQUEST_MODEL] = event.model
+        context = contexts.get_current()
+        call = None if event.call is None else self._calls.get(event.call)
+        if call is not None:
+            call.attempts += 1
+            context = trace.set_span_in_context(call.span, context)
+            if call.streaming:
+                attributes[words.REQUEST_STREAM] = True
+            if any(event.path[: len(way)] == way for way in call.hedged):
+                attributes[words.HEDGED] = True
+            if any(
+                event.path[: len(way) - 1] == way[:-1] and event.path[: len(way)] != way
+                for way in call.passed
+            ):
+                attributes[words.FALLBACK] = True
+        span = self._tracer.start_span(
+            f"{operation} {event.model}" if event.model else operation,
+            context,
+            kind=trace.SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=self._now(),
+        )
+        serial = next(self._serials)
+        context = contexts.set_value(self._key, serial, trace.set_span_in_context(span, context))
+        self._attempts[serial] = _AttemptSpan(serial, span, contexts.attach(context))
+
+    def _first_token(self, event: events.FirstToken) -> None:
+        attempt = self._current()
+        if attempt is not None:
+            attempt.span.set_attribute(words.FIRST_CHUNK, event.latency)
+
+    def _attempt_succeeded(self, event: events.AttemptSucceeded) -> None:
+        attributes: Attributes = {}
+        if event.answered_by is not None:
+            attributes[words.RESPONSE_MODEL] = event.answered_by
+        if event.response_id is not None:
+            attributes[words.RESPONSE_ID] = event.response_id
+        if event.finish_reason is not None:
+            attributes[words.FINISH_REASONS] = [event.finish_reason]
+        if event.usage is not None:
+            attributes |= usage_attributes(event.usage)
+        self._ended(event, "succeeded", attributes)
+
+    def _attempt_failed(self, event: events.AttemptFailed) -> None:
+        attributes: Attributes = {}
+        if event.status is not None:
+            attributes[words.HTTP_STATUS] = event.status
+        if event.operation == "chat":
+            attributes[words.FINISH_REASONS] = ["error"]
+        reason = event.reason if self.content else None
+        self._ended(event, "failed", attributes, error=event.error, reason=reason)
+
+    def _attempt_cancelled(self, event: events.AttemptCancelled) -> None:
+        self._ended(event, "cancelled", {words.CANCEL_REASON: event.reason})
+
+    def _ended(
+        self,
+        event: AttemptEnd,
+        outcome: str,
+        attributes: Attributes,
+        *,
+        error: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        attempt = self._current()
+        if attempt is None:  # it began before anybody looked
+            return
+        del self._attempts[attempt.serial]
+        span, cost = attempt.span, event.cost
+        if span.is_recording():
+            attributes[words.OUTCOME] = outcome
+            if cost is not None:
+                attributes |= cost_attributes(cost)
+            span.set_attributes(attributes)
+            if error is not None:
+                _fail(span, error, reason)
+        span.end(self._now())
+        contexts.detach(attempt.token)
+
+    def _current(self) -> _AttemptSpan | None:
+        """Give the attempt whose task this is."""
+        serial = contexts.get_value(self._key)
+        return self._attempts.get(serial) if isinstance(serial, int) else None
+
+    # What happens to a call in between.
+
+    def _happened(self, event: events.Event) -> None:
+        call = None if event.call is None else self._calls.get(event.call)
+        if call is None:
+            return
+        if isinstance(event, events.HedgeStarted):
+            call.hedged.append((*event.path, event.member))
+        elif isinstance(event, events.FellBack):
+            call.passed.append((*event.path, event.failed))
+        if call.span.is_recording():
+            shown = happening(event, content=self.content)
+            if shown is not None:
+                call.span.add_event(shown.name, shown.attributes, self._now())
+
+
+def _fail(span: trace.Span, error: str, reason: str | None = None) -> None:
+    """Mark a span as failed."""
+    span.set_attribute(words.ERROR_TYPE, error)
+    span.set_status(trace.Status(trace.StatusCode.ERROR, reason))
