@@ -317,6 +317,12 @@ class Switchboard:
             cost=call.cost(),
         )
 
+    def given(self, call: Call, node: Node, reply: Reply) -> Reply:
+        """Record that a caller got a reply for which nobody was asked on its behalf."""
+        result = Completion(reply.message, reply.finish_reason, model=reply.model)
+        self._record(call, node, "succeeded", answer=Answer(reply.provider, reply.model, result))
+        return reply
+
     def given_up(self, call: Call, node: Node) -> None:
         """Record that the caller was cancelled, or left a stream, unless it was through."""
         self._record(call, node, "cancelled")

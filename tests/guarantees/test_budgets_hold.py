@@ -185,7 +185,7 @@ def test_a_budget_that_warns_lets_the_call_through() -> None:
             for _ in range(3):
                 assert (await llm.generate(QUESTION)).provider == "dear"
             (status,) = llm.budgets()
-            assert (status.spent, status.remaining) == (EXPECTED * 3, 0)
+            assert (status.spent, status.remaining) == (EXPECTED * 3, Decimal(0))
         (warning,) = kinds(world.log, "BudgetExceeded")
         assert (field(warning, "how"), field(warning, "budget")) == ("warn", "b")
         alerts = kinds(world.log, "BudgetAlert")

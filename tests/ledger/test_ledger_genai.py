@@ -14,7 +14,17 @@ from trio_llm.ledger import GenaiPrices, PriceBook, amount
 
 pytest.importorskip("genai_prices")
 
-SAME = ("openai", "anthropic", "deepseek", "groq", "mistral", "openrouter", "perplexity", "cohere")
+SAME = (
+    "openai",
+    "anthropic",
+    "deepseek",
+    "groq",
+    "mistral",
+    "openrouter",
+    "perplexity",
+    "cohere",
+    "azure",
+)
 KINDS = {**dict(zip(SAME, SAME, strict=True)), "gemini": "google", "xai": "x-ai", "bedrock": "aws"}
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 COUNTED = (

@@ -48,7 +48,7 @@ def hours(day: str, time_zone: str) -> float:
 @example(at("2011-12-30 10:00"), "month", "Pacific/Apia")
 @example(at("1969-09-30 12:30"), "day", "Pacific/Kwajalein")
 def test_periods_follow_each_other_without_a_gap(now: float, period: str, time_zone: str) -> None:
-    """Every instant lies in one period, which all its instants agree on; the next begins at its end."""
+    """Every instant lies in one period, which all instants in it agree on."""
     span = window(now, period, time_zone)
     assert span.end is not None
     assert span.start <= now < span.end
@@ -85,7 +85,7 @@ def test_a_day_is_the_window_of_its_name(now: float, time_zone: str) -> None:
 
 @given(st.dates(date(1970, 1, 1), date(2100, 1, 1)))
 def test_weeks_begin_on_monday_and_months_on_the_first(day: date) -> None:
-    """In universal time, which has neither summer nor jumps, they have the lengths of the calendar."""
+    """In universal time, which never jumps, they have the lengths of the calendar."""
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
     week, month = window(noon, "week", "UTC"), window(noon, "month", "UTC")
     assert week.end is not None

@@ -163,6 +163,7 @@ def test_what_does_not_exist_is_named(kind: str, query: UsageQuery, named: str) 
 def test_what_a_broken_clock_or_upstream_says_is_booked_all_the_same(kind: str) -> None:
     """One absurd figure must not keep all others from being written."""
     strange = float("nan")
+    half = Subject("half \ud800", "", "", "", "", (("\udfff", "\ud800"),))
 
     async def scenario(store: Store) -> None:
         await store.write(
@@ -170,11 +171,7 @@ def test_what_a_broken_clock_or_upstream_says_is_booked_all_the_same(kind: str) 
                 charge(1, time=strange, latency=strange),
                 charge(2, time=float("inf"), latency=float("-inf")),
                 charge(3, cost=Cost(Decimal("NaN"))),
-                charge(
-                    4,
-                    time=1e300,
-                    subject=Subject("half \ud800", "", "", "", "", (("\udfff", "\ud800"),)),
-                ),
+                charge(4, time=1e300, subject=half),
                 charge(5),
             ]
         )

@@ -356,6 +356,19 @@ def test_a_model_that_is_not_listed_is_not_found() -> None:
             {"input": 1, "output": 2, "cached_input": 0.5},
             Price(Decimal(1), Decimal(2), Decimal("0.5")),
         ),
+        (
+            {"prompt": "0.000001", "completion": "0", "internal_reasoning": "0", "request": "0"},
+            Price(Decimal(1), Decimal(0)),
+        ),
+        (
+            {
+                "prompt": "0.000001",
+                "completion": "0.000002",
+                "internal_reasoning": "0.000003",
+                "request": "0.005",
+            },
+            Price(Decimal(1), Decimal(2), reasoning=Decimal(3), request=Decimal("0.005")),
+        ),
         ({"prompt": "-1", "completion": "-1"}, None),
         ({"prompt": "0.000003"}, None),
         ({"prompt": None, "completion": None}, None),

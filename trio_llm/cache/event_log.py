@@ -10,7 +10,9 @@ from collections.abc import Iterable
 import attrs
 import trio
 
+from trio_llm.chat import Switched
 from trio_llm.providers.feed import ROOM, FedEvent, Feed
+from trio_llm.providers.visit import Answer
 
 
 @attrs.define(eq=False)
@@ -111,11 +113,17 @@ class Cursor(Feed):
     Attributes:
         log: The log.
         position: How many events it has been given.
+        answer: The answer whose events they are, as this reader knows it.
     """
 
     log: EventLog = attrs.field(kw_only=True)
     position: int = attrs.field(default=0, init=False)
+    answer: Answer | None = attrs.field(default=None, init=False)
 
     async def take(self) -> list[FedEvent]:
         """Take what is there, waiting for the first; empty means the end."""
-        return await self.log.taken(self)
+        taken = await self.log.taken(self)
+        for event in taken:
+            if type(event) is Switched and self.answer is not None:
+                self.answer.provider, self.answer.model = event.provider, event.model
+        return taken

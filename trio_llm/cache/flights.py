@@ -54,24 +54,25 @@ class Seat:
         flight = self.flight
         return flight.counts_for in (None, self) and flight.seats[:1] == [self]
 
-    def reply(self) -> Reply:
-        """Give the reply of the flight, for this caller.
+    def _lead(self) -> bool:
+        """Take what the flight came to as one's own, if that is one's due."""
+        leads = self.leads
+        if leads:
+            self.flight.counts_for = self
+        return leads
 
-        Raises:
-            LLMError: The flight failed; this caller has an error of its own.
-        """
-        flight, leads = self.flight, self.leads
-        if leads:
-            flight.counts_for = self
-        if flight.reply is None:
-            error = twin_of(flight.error or _without_outcome(flight))
-            if not leads:
-                error.attempts = ()
-            raise error
-        if leads:
-            return flight.reply
-        reply = flight.reply
-        first = reply.time_to_first_token
+    def error(self) -> LLMError:
+        """Give the error of the flight as one for this caller alone."""
+        error = twin_of(self.flight.error or _without_outcome(self.flight))
+        if not self._lead():
+            error.attempts = ()
+        return error
+
+    def reply(self, reply: Reply) -> Reply:
+        """Give the reply of the flight as this caller gets it."""
+        if self._lead():
+            return reply
+        flight, first = self.flight, reply.time_to_first_token
         return attrs.evolve(
             reply,
             latency=max(0.0, flight.finished - self.since),
@@ -203,7 +204,9 @@ class Flight:
                 await work(self)
             if self._scope.cancelled_caught:
                 self.error = ProviderUnavailableError(
-                    "the runtime is being closed", provider=self.ask.payload.path[0], code="draining"
+                    "the runtime is being closed",
+                    provider=self.ask.payload.path[0],
+                    code="draining",
                 )
         except LLMError as error:
             self.error = error

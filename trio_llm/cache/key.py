@@ -81,9 +81,7 @@ def fingerprint_of(plan: Plan, name: str) -> bytes:
             nodes[each] = _balancer(balancer)
             waiting += balancer.members
             waiting += [adviser for row in balancer.advisers.values() for adviser in row]
-    document = json.dumps(
-        {"endpoint": name, "nodes": nodes}, sort_keys=True, separators=(",", ":")
-    )
+    document = json.dumps({"endpoint": name, "nodes": nodes}, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(document.encode("ascii"), digest_size=_SIZE).digest()
 
 

@@ -1,11 +1,12 @@
 """One request from a caller to a node of the tree, and back."""
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Unpack
 
 from trio_llm.chat import Operation, OperationResult, Reply, Request
+from trio_llm.endpoint.inquiry import Inquiry
 from trio_llm.operations.record import checked
 from trio_llm.prompt import CallOptions, Prompt, to_request
 from trio_llm.providers.node import Node
@@ -81,10 +82,9 @@ class Asking:
         answer = await board.outcome(node, ask)
         return board.concluded(ask.payload.call, node, answer)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, prompt: Prompt, **options: Unpack[CallOptions]
-    ) -> AsyncGenerator[ReplyStream, None]:
+    ) -> AbstractAsyncContextManager[ReplyStream]:
         """Ask, and take the answer as it is written.
 
         Entering the block waits for the commit: the first useful event of the
@@ -98,8 +98,11 @@ class Asking:
             InvalidRequestError: The prompt or an argument cannot be used.
             StreamInterruptedError: The stream broke; it carries the partial text.
         """
+        return self._asked(to_request(prompt, options))
+
+    @asynccontextmanager
+    async def _asked(self, request: Request) -> AsyncGenerator[ReplyStream, None]:
         board, node = self._switchboard, self._look_up()
-        request = to_request(prompt, options)
         async with board.streamed(node, request) as (ask, answer):
             call = ask.payload.call
             yield ReplyStream(
@@ -108,6 +111,10 @@ class Asking:
                 partial(self._replied, request, call, node),
                 partial(board.finished, call, node),
             )
+
+    def _inquire(self, request: Request) -> Inquiry:
+        """Give the steps of a plain question."""
+        return Inquiry(self._switchboard, self._look_up, request)
 
     def _replied(
         self,

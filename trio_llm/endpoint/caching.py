@@ -4,23 +4,20 @@ This is the entry of a runtime, and the only place where either comes into play:
 balancer asks its members is asked of them, so the votes of a consensus are never one answer.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Unpack
 
-import attrs
-
-from trio_llm.cache import Flight
 from trio_llm.chat import Reply, Request
 from trio_llm.endpoint.asking import Asking
+from trio_llm.endpoint.cached_inquiry import CachedInquiry
 from trio_llm.endpoint.handling import Handling, terms_of
 from trio_llm.endpoint.inquiry import Inquiry
-from trio_llm.endpoint.shared_stream import follow, pump, replayed
+from trio_llm.endpoint.kept_stream import KeptStream, replayed
+from trio_llm.endpoint.shared_stream import follow, pump
 from trio_llm.errors import LLMError
 from trio_llm.prompt import CallOptions, Prompt, to_request
-from trio_llm.providers.node import Node
-from trio_llm.providers.visit import Ask, Call
 from trio_llm.streaming import ReplyStream
 
 
@@ -78,7 +75,7 @@ class Caching(Asking):
         if found is not None:
             reply = handling.given(call, found)
             try:
-                yield replayed(call, node, request, reply, partial(board.given, call, node, reply))
+                yield replayed(call, node, request, reply, partial(board.given, call, node))
             finally:
                 board.given_up(call, node)
             return
@@ -89,7 +86,7 @@ class Caching(Asking):
                 stale = await handling.stale(error)
                 if stale is None:
                     raise
-                stream = replayed(call, node, request, stale, lambda: stale)
+                stream = replayed(call, node, request, stale)
             yield stream
 
     @asynccontextmanager

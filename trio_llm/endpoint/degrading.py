@@ -1,12 +1,13 @@
 """One request to a node, and something in place of an error where nobody could answer."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Unpack
 
+import attrs
 import trio
 
-from trio_llm.chat import Reply, Request
+from trio_llm.chat import Cost, Reply, Request
 from trio_llm.degradation import StandIns, stream_of
 from trio_llm.endpoint.asking import Asking
 from trio_llm.errors import LLMError
@@ -53,23 +54,23 @@ class Degrading(Asking):
             if stand_in is None:
                 raise
             return stand_in
-        self._stand_ins.remember(trio.current_time(), request, reply)
+        self._remember(request, reply)
         return reply
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, prompt: Prompt, **options: Unpack[CallOptions]
-    ) -> AsyncGenerator[ReplyStream, None]:
+    ) -> AbstractAsyncContextManager[ReplyStream]:
         """Ask, and take the answer as it is written; see `Endpoint.stream`.
 
         A call that fails before its commit may be given a reply as by `generate`, in one
         piece. A stream that breaks later is not: the caller has seen a part of it.
         """
         if not self._degrades:
-            async with super().stream(prompt, **options) as stream:
-                yield stream
-            return
-        request = to_request(prompt, options)
+            return super().stream(prompt, **options)
+        return self._degrading(to_request(prompt, options))
+
+    @asynccontextmanager
+    async def _degrading(self, request: Request) -> AsyncGenerator[ReplyStream, None]:
         name, started = self.name, trio.current_time()
         async with AsyncExitStack() as stack:
             try:
@@ -88,6 +89,8 @@ class Degrading(Asking):
         now = trio.current_time()
         reply = self._stand_ins.stand_in(now, request, error, now - started)
         if reply is not None:
+            # What it cost was booked with the call that gave it.
+            reply = attrs.evolve(reply, cost=Cost.total(each.cost for each in error.attempts))
             await trio.lowlevel.checkpoint()  # a call that was refused has met none
             self._stand_ins.given += 1
             events = self._switchboard.events
@@ -98,5 +101,9 @@ class Degrading(Asking):
 
     def _replied(self, request: Request, call: Call, node: Node, answer: Answer) -> Reply:
         reply = super()._replied(request, call, node, answer)
-        self._stand_ins.remember(trio.current_time(), request, reply)
+        self._remember(request, reply)
         return reply
+
+    def _remember(self, request: Request, reply: Reply) -> None:
+        if reply.cached is None:  # what was given before is no newer for being given again
+            self._stand_ins.remember(trio.current_time(), request, reply)

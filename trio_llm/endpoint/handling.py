@@ -7,7 +7,7 @@ import attrs
 import trio
 
 from trio_llm import events
-from trio_llm.cache import Flight, Found, Seat
+from trio_llm.cache import EventLog, Found, Seat
 from trio_llm.chat import Cost, Reply, Request
 from trio_llm.degradation import might_have_been_mended
 from trio_llm.errors import LLMError
@@ -73,7 +73,7 @@ class Handling:
         self.request = request
         self.terms = terms
         self.node = node
-        self._look_up = look_up
+        self.look_up = look_up
         self._streaming = streaming
         self._started = trio.current_time()
         self._call: Call | None = None
@@ -107,18 +107,8 @@ class Handling:
     def given(self, call: Call, found: Found) -> Reply:
         """Make a reply of an answer that was found."""
         latency = trio.current_time() - call.started
-        kept = found.kept
-        return Reply(
-            message=kept.message,
-            finish_reason=kept.finish_reason,
-            usage=kept.usage,
-            provider=kept.provider,
-            model=kept.model,
-            latency=latency,
-            time_to_first_token=latency if self._streaming else None,
-            metadata={**kept.metadata, "cache_age": found.age},
-            cached="hit",
-        )
+        reply = _reply_of(found, latency)
+        return attrs.evolve(reply, time_to_first_token=latency) if self._streaming else reply
 
     async def keep(self, call: Call, reply: Reply) -> None:
         """Keep a reply, if that is wanted, and if it is a whole and good one."""
@@ -142,24 +132,14 @@ class Handling:
         if board.events.watched:
             board.events.emit(events.CacheHit(now, *head, found.age, stale=True))
             board.events.emit(events.Degraded(now, *head, "stale", type(error).__name__))
-        kept = found.kept
-        return Reply(
-            message=kept.message,
-            finish_reason=kept.finish_reason,
-            usage=kept.usage,
-            provider=kept.provider,
-            model=kept.model,
-            latency=now - self._started,
-            metadata={
-                **kept.metadata,
-                "cache_age": found.age,
-                "degraded": "stale",
-                "degraded_error": str(error),
-            },
+        reply = _reply_of(found, now - self._started)
+        marks = {"degraded": "stale", "degraded_error": str(error)}
+        return attrs.evolve(
+            reply,
+            metadata={**reply.metadata, **marks},
             attempts=error.attempts,
             degraded="stale",
             cost=Cost.total(attempt.cost for attempt in error.attempts),
-            cached="hit",
         )
 
     def seat(self) -> Seat | None:
@@ -180,21 +160,23 @@ class Handling:
             ProviderUnavailableError: It cannot take the call.
         """
         call, self._call, self._guest = self._ready(), None, None
-        return self.board.open_call(
-            self.node, self.request, streaming=self._streaming, call=call
-        )
+        return self.board.open_call(self.node, self.request, streaming=self._streaming, call=call)
 
     def _ready(self) -> Call:
         """Give the call, which has begun, and see that the node is still who it is for."""
         call = self._call
         try:
-            node = self._look_up()
+            node = self.look_up()
         except LLMError as error:
             raise error if call is None else self.board.finished(call, self.node, error) from None
         if node is not self.node:
             self.node = node
             self.terms = terms_of(self.board, node, self.request) or Terms()
         return self.begin() if call is None else call
+
+    def log(self) -> EventLog:
+        """Give a log for the events of a flight."""
+        return EventLog(self.board.answers.settings.flight_events)
 
     @property
     def flight_key(self) -> Hashable:
@@ -216,16 +198,19 @@ class Handling:
         Raises:
             LLMError: What the flight failed with.
         """
-        guest = self._guest
-        try:
-            reply = seat.reply()
-        except LLMError as error:
-            if guest is not None:
-                attempts = error.attempts
-                self.board.finished(guest, self.node, error)
-                error.attempts = attempts
-            raise
+        if seat.flight.reply is None:
+            raise self.failed(seat)
+        reply, guest = seat.reply(seat.flight.reply), self._guest
         return reply if guest is None else self.board.given(guest, self.node, reply)
+
+    def failed(self, seat: Seat) -> LLMError:
+        """Give the error of a flight to one who has a seat in it, and record that."""
+        error, guest = seat.error(), self._guest
+        if guest is not None:
+            attempts = error.attempts
+            self.board.finished(guest, self.node, error)
+            error.attempts = attempts
+        return error
 
     def left(self) -> None:
         """Record that the caller has left a flight that is the call of another."""
@@ -248,9 +233,8 @@ class Handling:
         Raises:
             LLMError: What the flight failed with.
         """
-        flight: Flight = seat.flight
         try:
-            await flight.outcome(seat, self.closing)
+            await seat.flight.outcome(seat, self.closing)
         except BaseException:
             self.left()
             raise
@@ -260,3 +244,17 @@ class Handling:
         if self.board.events.watched:
             head = (trio.current_time(), call.number, (self.node.name,))
             self.board.events.emit(record(*head, *fields))
+
+
+def _reply_of(found: Found, latency: float) -> Reply:
+    kept = found.kept
+    return Reply(
+        message=kept.message,
+        finish_reason=kept.finish_reason,
+        usage=kept.usage,
+        provider=kept.provider,
+        model=kept.model,
+        latency=latency,
+        metadata={**kept.metadata, "cache_age": found.age},
+        cached="hit",
+    )

@@ -26,6 +26,8 @@ class AskingSeveralTimes(Asking):
     ) -> dict[str, Reply | LLMError]:
         """Ask several providers the same, all at once, and keep every outcome.
 
+        Each of them is asked indeed: nothing is taken from the cache, nor put there.
+
         Args:
             prompt: As in `generate`.
             providers: Names of providers or balancers; ``None`` for every enabled
@@ -63,7 +65,8 @@ class AskingSeveralTimes(Asking):
         The block gives an async iterator of ``(index, reply or error)``. Prompts are
         read as places become free. One that cannot be used is that index's
         `InvalidRequestError`; an exception of the iterable itself is raised by the
-        iteration, after the outcomes of what was read before it. Leaving the block
+        iteration, after the outcomes of what was read before it. The cache serves each prompt as
+        in `generate`. Leaving the block
         cancels what is left, and waits until nothing of it runs. After a reload, what
         is read is asked by the new plan.
 
@@ -80,7 +83,8 @@ class AskingSeveralTimes(Asking):
         """
         async with operations.batch(
             self._switchboard,
-            self._look_up,
+            self._look_up().name,
+            self._inquire,
             prompts,
             limit=limit,
             ordered=ordered,

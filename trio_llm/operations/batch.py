@@ -19,23 +19,23 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import attrs
 import trio
 
-from trio_llm.chat import AnyRequest, Message, Reply, Request
+from trio_llm.chat import Message, Reply, Request
 from trio_llm.errors import InvalidRequestError, LLMError
 from trio_llm.operations.asking import only_failure
 from trio_llm.operations.backlog import Backlog
 from trio_llm.prompt import CallOptions, Prompt, to_request
-from trio_llm.providers.node import Node
-from trio_llm.providers.visit import Ask
 from trio_llm.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from trio_llm.endpoint.inquiry import Inquiry
 
 Prompts: TypeAlias = Iterable[Prompt] | AsyncIterable[Prompt]
 Outcome: TypeAlias = tuple[int, Reply | LLMError]
-_Opened: TypeAlias = tuple[Node, Ask]
 
 WINDOW: Final = 2
 """How many times the limit may have been read and not been taken."""
@@ -53,7 +53,7 @@ class BatchResults:
 
     _board: Switchboard
     _name: str
-    _look_up: Callable[[], Node]
+    _inquire: "Callable[[Request], Inquiry]"
     _prompts: Prompts
     _options: CallOptions
     _limit: int
@@ -130,48 +130,60 @@ class BatchResults:
                 return
             self._pending += 1
             try:
-                request = to_request(cast("Prompt", prompt), self._options)
+                inquiry = self._inquire(to_request(cast("Prompt", prompt), self._options))
             except LLMError as error:
                 self._end(index, error)
             except Exception:  # a prompt that cannot even be read, like a broken iterable
                 self._pending -= 1
                 raise
             else:
-                opened = await self._open(index, request)
-                if opened is not None:
-                    nursery.start_soon(self._wait, index, opened)
+                if await self._begin(index, inquiry):
+                    nursery.start_soon(self._wait, index, inquiry)
             index += 1
 
-    async def _open(self, index: int, request: AnyRequest) -> _Opened | None:
-        """Open a call; ``None`` if it was refused, which is then its outcome."""
+    async def _begin(self, index: int, inquiry: "Inquiry") -> bool:
+        """Ask, unless there is a reply already; false if the outcome is there."""
+        try:
+            reply = await inquiry.recalled()
+        except LLMError as error:
+            self._end(index, error)
+            return False
+        if reply is not None:
+            self._end(index, reply)
+            return False
+        return await self._open(index, inquiry)
+
+    async def _open(self, index: int, inquiry: "Inquiry") -> bool:
+        """Open a call; false if it was refused, which is then its outcome."""
         while True:
             self._backlog.began()
             try:
-                node = self._look_up()
-                return node, self._board.open_call(node, request, streaming=False)
+                inquiry.open()
             except LLMError as error:
                 if not await self._backlog.may_retry(error):
-                    self._end(index, error)
-                    return None
+                    await self._fail(index, inquiry, error)
+                    return False
+            else:
+                return True
 
-    async def _wait(self, index: int, opened: _Opened) -> None:
-        asked: _Opened | None = opened
-        while asked is not None:
-            asked = await self._conclude(index, *asked)
+    async def _wait(self, index: int, inquiry: "Inquiry") -> None:
+        """Wait for an outcome; one that found no room is asked for again."""
+        while True:
+            try:
+                reply = await inquiry.reply()
+            except LLMError as error:
+                if not await self._backlog.may_retry(error):
+                    await self._fail(index, inquiry, error)
+                    return
+            else:
+                self._backlog.ended()
+                self._end(index, reply)
+                return
+            if not await self._open(index, inquiry):
+                return
 
-    async def _conclude(self, index: int, node: Node, ask: Ask) -> _Opened | None:
-        """Wait for an outcome; give the call that is made in place of one that found no room."""
-        board = self._board
-        try:
-            answer = await board.outcome(node, ask)
-        except LLMError as error:
-            if await self._backlog.may_retry(error):
-                return await self._open(index, ask.payload.request)
-            self._end(index, error)
-        else:
-            self._backlog.ended()
-            self._end(index, board.replied(ask.payload.call, node, answer))
-        return None
+    async def _fail(self, index: int, inquiry: "Inquiry", error: LLMError) -> None:
+        self._end(index, await inquiry.amended(error) or error)
 
     def _end(self, index: int, outcome: Reply | LLMError) -> None:
         """Free the place of a prompt that has its outcome."""
@@ -227,7 +239,8 @@ async def _close(aclose: Callable[[], Awaitable[None]], board: Switchboard) -> N
 @asynccontextmanager
 async def batch(
     board: Switchboard,
-    look_up: Callable[[], Node],
+    name: str,
+    inquire: "Callable[[Request], Inquiry]",
     prompts: Prompts,
     *,
     limit: int,
@@ -238,7 +251,8 @@ async def batch(
 
     Args:
         board: What opens and ends calls.
-        look_up: Gives who is asked, for each prompt anew: a batch may outlast a
+        name: Who is asked.
+        inquire: Gives the steps of asking, for each prompt anew: a batch may outlast a
             configuration.
         prompts: The prompts.
         limit: How many calls may be under way.
@@ -260,8 +274,7 @@ async def batch(
     prefer = to_request("-", options).prefer
     if prefer is not None:
         board.named(prefer, "prefer")
-    name = look_up().name
-    results = BatchResults(board, name, look_up, prompts, options, limit, ordered)
+    results = BatchResults(board, name, inquire, prompts, options, limit, ordered)
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -16,9 +16,9 @@ _MOST = Decimal(1_000_000)
 def price_of(entry: dict[str, Any]) -> Price | None:
     """Give the price that a list of models states; ``None`` where it states none.
 
-    By the token (OpenRouter, Groq: ``prompt``, ``completion``) or by the million
-    (Perplexity, Together, Hugging Face: ``input``, ``output``). A zero is a price; a
-    figure that is missing is none. Of several hosts the dearest counts.
+    By the token (OpenRouter, Groq: ``prompt``, ``completion``; OpenRouter also by the
+    request) or by the million (Perplexity, Together, Hugging Face: ``input``, ``output``).
+    A zero is a price; a figure that is missing is none. Of several hosts the dearest counts.
     """
     own = _price(as_object(entry.get("pricing")))
     if own is not None:

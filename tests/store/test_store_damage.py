@@ -1,0 +1,224 @@
+"""A file of a store that is damaged never keeps a runtime from starting, and is never deleted."""
+
+import logging
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.store.store_scenes import NAMES, charge, reservation, virtually
+from trio_llm.errors import StoreError
+from trio_llm.store import CachedAnswer, SQLiteStore, UsageQuery
+from trio_llm.testing import seeds
+
+Mutation = Callable[[random.Random, bytes], bytes]
+
+
+def _noise(rng: random.Random, _content: bytes) -> bytes:
+    return rng.randbytes(rng.choice([1, 50, 100, 5000]))
+
+
+def _cut(rng: random.Random, content: bytes) -> bytes:
+    return content[: rng.randrange(len(content) + 1)]
+
+
+def _flipped(rng: random.Random, content: bytes) -> bytes:
+    changed = bytearray(content)
+    for _ in range(rng.choice([1, 1, 3, 30])):
+        reach = rng.choice([100, 4096, len(changed)])
+        changed[rng.randrange(min(reach, len(changed)))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _overwritten(rng: random.Random, content: bytes) -> bytes:
+    start = rng.randrange(len(content))
+    length = rng.choice([16, 512, 4096])
+    filling = rng.choice([bytes(length), b"\xff" * length, rng.randbytes(length)])
+    return content[:start] + filling + content[start + length :]
+
+
+def _swapped(rng: random.Random, content: bytes) -> bytes:
+    pages = [content[at : at + 4096] for at in range(0, len(content), 4096)]
+    rng.shuffle(pages)
+    return b"".join(pages)
+
+
+MUTATIONS: tuple[Mutation, ...] = (_noise, _cut, _flipped, _flipped, _overwritten, _swapped)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the files of a store as a kill leaves them: much in the file, some in the log."""
+    folder = tmp_path_factory.mktemp("killed")
+
+    async def scenario() -> None:
+        store = SQLiteStore(folder / "store.db")
+        async with store.opened():
+            await store.write([charge(number) for number in range(300)])
+            for number in range(8):
+                key = b"%d" % number
+                await store.keep(CachedAnswer(key, 0, 9, bytes(3000)), entries=9, size=10**6)
+            await store.prune(charge(150).time + 900)
+        async with store.opened():
+            await store.write([reservation(number) for number in range(1000, 1040)])
+            await store.write([charge(number, time=4e9 + number) for number in range(300, 400)])
+            shutil.copytree(folder, folder / "copy")
+
+    virtually(scenario)
+    return folder / "copy"
+
+
+async def _use(store: SQLiteStore) -> int:
+    """Do everything that a runtime does with a store; give how often it could not."""
+    failed = 0
+    for call in (
+        store.outstanding,
+        *[lambda n=name: store.usage(UsageQuery((n, "day"))) for name in NAMES],
+        store.cache_size,
+        lambda: store.cached(b"1"),
+        lambda: store.write([charge(9000), reservation(9001)]),
+        lambda: store.keep(CachedAnswer(b"new", 5, 9, b"x"), entries=3, size=5000),
+        lambda: store.prune(5e9),
+        store.forget,
+    ):
+        try:
+            await call()
+        except StoreError as error:
+            assert "store.db" in str(error)
+            failed += 1
+    return failed
+
+
+@pytest.mark.parametrize("seed", seeds(4000, share=100))
+def test_whatever_is_in_the_files_a_start_succeeds(seed: int, killed: Path, tmp_path: Path) -> None:
+    """And what is set aside has the very bytes that were found."""
+    rng = random.Random(seed)
+    path = tmp_path / "store.db"
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    victim = rng.choice(["", "", "", "-wal", "-shm"])
+    if rng.random() < 0.5 and not victim:  # as after an orderly end
+        for suffix in ("-wal", "-shm", ".lock"):
+            Path(f"{path}{suffix}").unlink()
+    target = Path(f"{path}{victim}")
+    found = rng.choice(MUTATIONS)(rng, target.read_bytes())
+    target.write_bytes(found)
+
+    async def scenario() -> None:
+        store = SQLiteStore(path)
+        async with store.opened():
+            await _use(store)
+        async with store.opened():
+            await _use(store)
+            with_new = [name for name in tmp_path.iterdir() if ".damaged-" in name.name]
+            if not with_new:
+                return
+            assert await store.usage(UsageQuery()) is not None
+        aside = [each for each in with_new if each.name.endswith(victim or "Z")]
+        assert found in {each.read_bytes() for each in aside} or victim == "-shm"
+
+    virtually(scenario)
+
+
+def test_a_damaged_file_is_set_aside_with_its_log(
+    killed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning names both files; the new one works, and nothing has been deleted."""
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "store.db"
+    path.write_bytes(b"no database" * 1000)
+    log = Path(f"{path}-wal").read_bytes()
+    store = SQLiteStore(path, wall_clock=lambda: 1_800_000_000.0)
+
+    async def scenario() -> None:
+        async with store.opened():
+            await store.write([charge(1)])
+            (row,) = await store.usage(UsageQuery())
+            assert row.attempts == 1
+
+    with caplog.at_level(logging.WARNING, "trio_llm.store"):
+        virtually(scenario)
+    aside = tmp_path / "store.db.damaged-20270115T080000Z"
+    assert aside.read_bytes() == b"no database" * 1000
+    assert Path(f"{aside}-wal").read_bytes() == log
+    assert str(path) in caplog.text
+    assert str(aside) in caplog.text
+
+
+def test_one_second_has_room_for_several_damaged_files(tmp_path: Path) -> None:
+    """None takes the place of one that was set aside before."""
+    store = SQLiteStore(tmp_path / "store.db", wall_clock=lambda: 1_800_000_000.0)
+
+    async def scenario() -> None:
+        for number in range(3):
+            store.path.write_bytes(b"%d is no database" % number)
+            async with store.opened():
+                pass
+
+    virtually(scenario)
+    aside = sorted(tmp_path.glob("store.db.damaged-*"))
+    assert {each.read_bytes()[:1] for each in aside} == {b"0", b"1", b"2"}
+
+
+def test_a_large_file_is_checked_only_after_a_disorderly_end(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check takes a second for each 500 MB; a mark in the lock tells of the end."""
+    monkeypatch.setattr("trio_llm.store.opening._SMALL", 0)
+    thorough: list[bool] = []
+    from trio_llm.store import opening  # noqa: PLC0415
+
+    plain = opening.inspect
+
+    def watched(connection: sqlite3.Connection, **given: bool) -> int:
+        thorough.append(given["thorough"])
+        return plain(connection, **given)
+
+    monkeypatch.setattr(opening, "inspect", watched)
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+
+    async def scenario() -> None:
+        for _ in range(2):
+            async with SQLiteStore(tmp_path / "store.db").opened():
+                pass
+
+    virtually(scenario)
+    assert thorough == [True, False, False, False]
+
+
+def test_damage_that_shows_later_is_found_at_the_next_start(killed: Path, tmp_path: Path) -> None:
+    """Also in a large file: the mark in the lock stays."""
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "store.db"
+
+    async def scenario() -> None:
+        store = SQLiteStore(path)
+        async with store.opened():
+            content = bytearray(path.read_bytes())
+            content[4096:] = b"\x5a" * (len(content) - 4096)
+            path.write_bytes(content)
+            store._writing.worker.connection.execute("PRAGMA shrink_memory")  # type: ignore[union-attr]
+            store._reader.connection.execute("PRAGMA shrink_memory")  # type: ignore[union-attr]
+            assert await _use(store) > 0
+        assert Path(f"{path}.lock").read_bytes()
+        async with store.opened():
+            assert await _use(store) == 0
+
+    virtually(scenario)
+    assert list(tmp_path.glob("store.db.damaged-*"))
+
+
+def test_a_reader_names_a_damaged_file_and_leaves_it(tmp_path: Path) -> None:
+    """The command line moves nothing while it looks."""
+    path = tmp_path / "store.db"
+    path.write_bytes(b"no database" * 1000)
+
+    async def scenario() -> None:
+        with pytest.raises(StoreError, match="damaged"):
+            async with SQLiteStore(path, read_only=True).opened():
+                pass
+
+    virtually(scenario)
+    assert path.read_bytes() == b"no database" * 1000
