@@ -15,8 +15,8 @@ given the answer later, so they are not kept. Nor is `Reply.raw`.
 import json
 import struct
 import zlib
-from collections.abc import Mapping
-from typing import Any, Final, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, TypeGuard, cast
 
 import attrs
 from cattrs import Converter
@@ -152,21 +152,27 @@ def _decode(content: bytes) -> Kept:
 
 def _marked(value: Any) -> Any:
     """Make plain values of metadata, in which tuples are told from lists."""
-    if isinstance(value, tuple):
-        return {_TUPLE: [_marked(each) for each in cast("tuple[Any, ...]", value)]}
-    if isinstance(value, list):
-        return [_marked(each) for each in cast("list[Any]", value)]
-    if isinstance(value, Mapping):
-        return {key: _marked(each) for key, each in cast("Mapping[str, Any]", value).items()}
+    if _is_sequence(value):
+        marked = [_marked(each) for each in value]
+        return {_TUPLE: marked} if isinstance(value, tuple) else marked
+    if _is_table(value):
+        return {key: _marked(each) for key, each in value.items()}
     return value
 
 
 def _unmarked(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_unmarked(each) for each in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        table = cast("dict[str, Any]", value)
-        if table.keys() == {_TUPLE}:
-            return tuple(_unmarked(table[_TUPLE]))
-        return {key: _unmarked(each) for key, each in table.items()}
+    if _is_sequence(value):
+        return [_unmarked(each) for each in value]
+    if _is_table(value):
+        if value.keys() == {_TUPLE}:
+            return tuple(_unmarked(value[_TUPLE]))
+        return {key: _unmarked(each) for key, each in value.items()}
     return value
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, list | tuple)
+
+
+def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)

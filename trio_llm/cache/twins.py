@@ -3,15 +3,12 @@
 An exception object that is raised in several tasks grows the traceback of all of them.
 """
 
-from typing import TypeVar
-
 from trio_llm.errors import AllProvidersFailed, LLMError
 
-E = TypeVar("E", bound=LLMError)
 
-
-def twin_of(error: E) -> E:
+def twin_of(error: LLMError) -> LLMError:
     """Give an equal error without traceback, and where it is a group, with twins in it."""
+    twin: LLMError
     if isinstance(error, AllProvidersFailed):
         members = [twin_of(each) for each in error.exceptions]
         twin = type(error).__new__(type(error), error.message, members, error.balancer)

@@ -65,10 +65,9 @@ class AskingSeveralTimes(Asking):
         The block gives an async iterator of ``(index, reply or error)``. Prompts are
         read as places become free. One that cannot be used is that index's
         `InvalidRequestError`; an exception of the iterable itself is raised by the
-        iteration, after the outcomes of what was read before it. The cache serves each prompt as
-        in `generate`. Leaving the block
+        iteration, after the outcomes of what was read before it. Leaving the block
         cancels what is left, and waits until nothing of it runs. After a reload, what
-        is read is asked by the new plan.
+        is read is asked by the new plan. The cache serves each prompt as in `generate`.
 
         Args:
             prompts: Prompts as in `generate`, in any iterable or async iterable.

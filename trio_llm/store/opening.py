@@ -9,27 +9,20 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from trio_llm.errors import StoreError
-from trio_llm.store.booking import outstanding
 from trio_llm.store.faults import code_of, fault, shows_damage
-from trio_llm.store.schema import APPLICATION, COLUMNS, MIGRATIONS, migrate, version_of
+from trio_llm.store.inspection import DamagedError, connect, inspect
+from trio_llm.store.schema import MIGRATIONS, migrate
 
 _logger = logging.getLogger("trio_llm.store")
 
 _SMALL: Final = 64 * 2**20
 """A file of up to so many bytes is checked whenever it is opened: about 0.1 s at that size.
 A larger one is when it was not closed as it should be."""
-
-_PATIENCE: Final = 5.0
-"""Seconds to wait for another program that has locked the file."""
-
-
-class DamagedError(Exception):
-    """The file is damaged; the message says how that shows."""
 
 
 @attrs.frozen
@@ -53,45 +46,33 @@ class Opening:
             StoreError: It cannot be opened, is damaged, or is of another version.
         """
         try:
-            connection = connect(self.path, "ro")
             try:
-                version = inspect(connection, thorough=False)
-            except BaseException:
-                connection.close()
-                raise
+                return self._reading("ro")
+            except sqlite3.Error as error:
+                if code_of(error) != sqlite3.SQLITE_CANTOPEN or not self._lies_still():
+                    raise
+                # In a place where not even the files beside it can be made.
+                return self._reading("ro&immutable=1")
         except sqlite3.Error as error:
-            if code_of(error) != sqlite3.SQLITE_CANTOPEN or not self._lies_still():
-                raise fault(self.path, error) from error
-            return self._read_still()
-        except DamagedError as error:
+            raise fault(self.path, error) from error
+        except (DamagedError, UnicodeDecodeError) as error:
             raise StoreError(f"{self.path}: it is damaged ({error})") from error
-        return self._current(connection, version)
 
     def _lies_still(self) -> bool:
         """Whether the file is whole without a log: nobody has it open then."""
         return self.path.is_file() and not Path(f"{self.path}-wal").exists()
 
-    def _read_still(self) -> sqlite3.Connection:
-        """Open a file in a place where not even the files beside it can be made."""
+    def _reading(self, mode: str) -> sqlite3.Connection:
+        connection = connect(self.path, mode)
         try:
-            connection = connect(self.path, "ro&immutable=1")
-            try:
-                return self._current(connection, inspect(connection, thorough=False))
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise fault(self.path, error) from error
-        except DamagedError as error:
-            raise StoreError(f"{self.path}: it is damaged ({error})") from error
-
-    def _current(self, connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
-        if version == len(MIGRATIONS):
-            return connection
-        connection.close()
-        raise StoreError(
-            f"{self.path}: it has not been begun, or is of an older version; let a runtime open it"
-        )
+            if inspect(connection, thorough=False) != len(MIGRATIONS):
+                raise StoreError(
+                    f"{self.path}: it is empty, or of an older version; let a runtime open it first"
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def write(self, *, orderly: bool) -> sqlite3.Connection:
         """Open the file, or make it; a damaged one is set aside.
@@ -128,6 +109,8 @@ class Opening:
             if shows_damage(error) or self._has_strange_head(error):
                 raise DamagedError(str(error)) from error
             raise fault(self.path, error) from error
+        except UnicodeDecodeError as error:  # in a name that SQLite would have told us of
+            raise DamagedError(str(error)) from error
 
     def _make(self) -> None:
         """Make an empty file that only its owner reads, if there is none.
@@ -222,74 +205,3 @@ class Opening:
             reason,
             aside,
         )
-
-
-def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Connect to a file that is there.
-
-    Any thread may use the connection, one at a time.
-    """
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_PATIENCE,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        # The file may be damaged, and is none that SQLite should run functions for.
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def inspect(connection: sqlite3.Connection, *, thorough: bool) -> int:
-    """Give the version of a file; 0 for an empty one.
-
-    Args:
-        connection: A connection to it.
-        thorough: Whether to check every page.
-
-    Raises:
-        DamagedError: It is damaged.
-        StoreError: It is that of another program, or of a newer version.
-        sqlite3.Error: It cannot be read.
-    """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    names: list[tuple[Any]] = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    if not (application or found or names):
-        return 0
-    if thorough:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise DamagedError(verdict)
-    file = connection.execute("PRAGMA database_list").fetchone()[2]
-    if application != APPLICATION:
-        if {"charges", "reservations"} & {name for (name,) in names}:
-            raise DamagedError("the mark of the application is wrong")
-        raise StoreError(f"{file}: it is the database of another program; give another path")
-    version = version_of(found)
-    if not version:
-        raise DamagedError("the number of the version is wrong")
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"{file}: it is of version {version}, and this library knows versions up to "
-            f"{len(MIGRATIONS)}; update the library, or give another path"
-        )
-    if version == len(MIGRATIONS):
-        _probe(connection)
-    return version
-
-
-def _probe(connection: sqlite3.Connection) -> None:
-    """Look whether the tables are what they should be, and what is under way can be read."""
-    for table, columns in COLUMNS.items():
-        connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608 - names of ours
-    try:
-        outstanding(connection)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise DamagedError(f"a reservation cannot be read: {error}") from error

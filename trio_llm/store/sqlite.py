@@ -18,8 +18,9 @@ from trio_llm.errors import StoreError
 from trio_llm.store.booking import Booking, outstanding
 from trio_llm.store.faults import unreadable
 from trio_llm.store.file_lock import FileLock
+from trio_llm.store.inspection import connect
 from trio_llm.store.kept import KeptAnswers, find, measure
-from trio_llm.store.opening import Opening, connect
+from trio_llm.store.opening import Opening
 from trio_llm.store.protocol import CachedAnswer, Change, UsageQuery, UsageRow
 from trio_llm.store.quarters import span
 from trio_llm.store.schema import give_back

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from trio_llm.blocking import in_virtual_time
-from trio_llm.store.faults import fault, shows_damage
+from trio_llm.store.faults import fault, shows_damage, unreadable
 
 T = TypeVar("T")
 
@@ -56,3 +56,6 @@ class Worker:
         except sqlite3.Error as error:
             self.damaged = self.damaged or shows_damage(error)
             raise fault(self.path, error) from error
+        except UnicodeDecodeError as error:  # in a name that SQLite would have told us of
+            self.damaged = True
+            raise unreadable(self.path, error) from error
