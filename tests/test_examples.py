@@ -32,6 +32,24 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"resume: A nursery keeps its children \[fragile broke, steady goes on\] until the last",
         r"the reply, by steady: A nursery keeps its children until the last one is done\.$",
     ),
+    "costs": (
+        r"the call cost >=\$0\.000\d+: the loser of the race is in it, at least",
+        r"dear: succeeded, \$0\.000\d+",
+        r"cheap: cancelled, >=\$0\.0000\d+",
+        r"bob at cheap: 3 attempts, \$0\.0000\d+",
+        r"top model: large; 30 days like this would cost >=\$0\.00\d+$",
+    ),
+    "budgets": (
+        r"question 2: dear, \$0\.0152\n  budget 'user' of ada: nothing was sent",
+        r"\[day: 50% of \$0\.1 are spent\]",
+        r"question 2: dear, \$0\.0152\n  question 3: local, \$0",
+        r"user of ada: \$0\.0456 spent, \$0\.004 left",
+    ),
+    "durable_usage": (
+        r"opened: 0\.000000 dollars spent so far\nopened: 0\.000\d+ dollars",
+        r"in the file: 7 attempts, \$0\.000\d+",
+        r"the budget agrees: True$",
+    ),
     "racing": (
         r"winner: sim-2, \d{3} ms",
         r"sim-1: cancelled at 0\.\d\d s \(lost the race to 'sim-2'\)",

@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.guarantees.scenes import Cast
 from trio_llm import Config, ConfigError, CooldownSettings, Fallback, LLMError, events
 from trio_llm.chat import Cost, Usage
 from trio_llm.config.accounting import TelemetrySettings
 from trio_llm.telemetry import Metrics, prometheus_collector, prometheus_text
 from trio_llm.testing import Answers, Fails, World, run
-from tests.guarantees.scenes import Cast
 
 COUNTING = TelemetrySettings(metrics=True)
 
@@ -101,7 +101,9 @@ def test_the_state_of_every_node_is_there() -> None:
         "reliable": False,
     }
     breakers = _samples(families["trio_llm_breaker_state"], "trio_llm_breaker_state")
-    on = {dict(labels)["provider"]: dict(labels)["state"] for labels in breakers if breakers[labels]}
+    on = {
+        dict(labels)["provider"]: dict(labels)["state"] for labels in breakers if breakers[labels]
+    }
     assert set(on) == {"broken", "spare"}
     assert on["spare"] == "closed"
     assert len(breakers) == 12
@@ -116,9 +118,9 @@ def test_what_runs_shows() -> None:
     async def scene(world: World) -> str:
         cast = Cast()
         member = cast.provider("house", Answers(pieces=2, gap=1.0), max_concurrency=1)
-        async with world.open(Config(default=member, telemetry=COUNTING)) as llm:
-            async with llm.stream("hi"):
-                return prometheus_text(llm)
+        config = Config(default=member, telemetry=COUNTING)
+        async with world.open(config) as llm, llm.stream("hi"):
+            return prometheus_text(llm)
 
     families = _families(run(scene).value)
     for name in ("requests_in_flight", "node_in_flight", "node_occupied"):

@@ -168,6 +168,7 @@ class AnswerCache:
         except ValueError as error:
             _logger.warning("an answer of %s cannot be kept: %s", reply.provider, error)
             return None
+        evicted: int | None = None
         with trio.CancelScope(deadline=until, shield=True) as scope:
             evicted = await self._put(key, content)
         if scope.cancelled_caught:

@@ -135,7 +135,8 @@ class Codec:
 
 
 def _decode(content: bytes) -> Kept:
-    magic, version, way, length = _HEAD.unpack_from(content)
+    head: tuple[bytes, int, int, int] = _HEAD.unpack_from(content)
+    magic, version, way, length = head
     if magic != _MAGIC or version != VERSION:
         msg = f"version {version}" if magic == _MAGIC else "no head"
         raise ValueError(msg)
@@ -164,7 +165,7 @@ def _unmarked(value: Any) -> Any:
     if _is_sequence(value):
         return [_unmarked(each) for each in value]
     if _is_table(value):
-        if value.keys() == {_TUPLE}:
+        if len(value) == 1 and _TUPLE in value:
             return tuple(_unmarked(value[_TUPLE]))
         return {key: _unmarked(each) for key, each in value.items()}
     return value

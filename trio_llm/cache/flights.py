@@ -17,7 +17,7 @@ nothing, so that sums over replies are right.
 
 import math
 from collections.abc import Awaitable, Callable, Hashable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import trio
@@ -27,6 +27,8 @@ from trio_llm.cache.twins import twin_of
 from trio_llm.chat import NOTHING, Reply
 from trio_llm.errors import LLMError, ProviderCrashedError, ProviderUnavailableError
 from trio_llm.providers.visit import Answer, Ask
+
+_CLOSING: Final = "the runtime is being closed"
 
 Work: TypeAlias = Callable[["Flight"], Awaitable[None]]
 """What a flight does: it sees the call to its end, and notes the reply or raises the error."""
@@ -195,7 +197,7 @@ class Flight:
     def cut(self) -> None:
         """End it, whoever waits for it: the runtime is being closed."""
         self._left = True
-        self._scope.cancel(reason="the runtime is being closed")
+        self._scope.cancel(reason=_CLOSING)
 
     async def fly(self, work: Work) -> None:
         """See the call to its end, in a task that is no caller's."""
@@ -203,13 +205,10 @@ class Flight:
             with self._scope:
                 await work(self)
             if self._scope.cancelled_caught:
-                self.error = ProviderUnavailableError(
-                    "the runtime is being closed",
-                    provider=self.ask.payload.path[0],
-                    code="draining",
-                )
+                name = self.ask.payload.path[0]
+                self.error = ProviderUnavailableError(_CLOSING, provider=name, code="draining")
         except LLMError as error:
-            self.error = error
+            self.error = error.with_traceback(None)  # its frames hold this flight
         except Exception as error:  # noqa: BLE001 - a fault of ours harms these callers alone
             self.error = ProviderCrashedError(f"the shared call crashed: {error!r}")
             self.error.__cause__ = error

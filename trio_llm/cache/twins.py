@@ -3,6 +3,8 @@
 An exception object that is raised in several tasks grows the traceback of all of them.
 """
 
+from typing import cast
+
 from trio_llm.errors import AllProvidersFailed, LLMError
 
 
@@ -10,7 +12,8 @@ def twin_of(error: LLMError) -> LLMError:
     """Give an equal error without traceback, and where it is a group, with twins in it."""
     twin: LLMError
     if isinstance(error, AllProvidersFailed):
-        members = [twin_of(each) for each in error.exceptions]
+        # A group within one of these is one of these, too.
+        members = [twin_of(cast("LLMError", each)) for each in error.exceptions]
         twin = type(error).__new__(type(error), error.message, members, error.balancer)
     else:
         twin = type(error).__new__(type(error), *error.args)
