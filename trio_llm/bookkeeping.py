@@ -61,11 +61,10 @@ async def open_books(
         rules = rules_of(config)
         journal = Journal(store, events)
         run = secrets.token_hex(6)  # no simulation goes by it
-        accounts = Accounts(run, wall_clock, events, journal, Spending(rules))
+        accounts = Accounts(run, wall_clock, events, journal, Spending(()))
         if store.durable:
             await accounts.recover()
-            for name, account, cost in await accounts.history(rules):
-                accounts.spending.restore(name, account, cost)
+        accounts.reconfigure(rules, await accounts.history(rules))
         yield accounts
 
 

@@ -70,6 +70,7 @@ class BudgetExceededError(LLMError):
             or the user; empty for a budget of the whole runtime.
         limit: What may be spent in the period, in US dollars.
         spent: What has been, and what is set aside for calls under way.
+        expected: What the attempt may cost; ``None`` where its price is not known.
         retry_after: Seconds until the next period begins; ``None`` if there is none.
         falls_through: Whether a balancer goes on to members that cost less.
     """
@@ -82,6 +83,7 @@ class BudgetExceededError(LLMError):
         account: str = "",
         limit: Decimal,
         spent: Decimal,
+        expected: Decimal | None = None,
         retry_after: float | None = None,
         falls_through: bool = False,
     ) -> None:
@@ -91,6 +93,7 @@ class BudgetExceededError(LLMError):
         self.account = account
         self.limit = limit
         self.spent = spent
+        self.expected = expected
         self.retry_after = retry_after
         self.falls_through = falls_through
 

@@ -156,10 +156,14 @@ class AttemptCancelled(Event):
 
 @attrs.frozen
 class WinnerChosen(Event):
-    """A race or a hedge was decided; `stamp` is the winner's completion at the leaf."""
+    """A race or a hedge was decided; `stamp` is the winner's completion at the leaf.
+
+    `hedged` says that a hedge asked the winner because others were late.
+    """
 
     winner: str
     stamp: float
+    hedged: bool = False
 
 
 @attrs.frozen
@@ -378,7 +382,7 @@ class BudgetExceeded(Event):
         budget: Its name.
         account: Whose it is, where each has its own; empty otherwise.
         how: ``refuse``, ``fall_on`` or ``warn``.
-        expected: US dollars that the attempt is expected to cost.
+        expected: US dollars that the attempt may cost; ``None`` where that is not known.
         spent: US dollars spent in the period, and set aside.
         limit: Its limit in US dollars.
     """
@@ -386,7 +390,7 @@ class BudgetExceeded(Event):
     budget: str
     account: str
     how: str
-    expected: Decimal
+    expected: Decimal | None
     spent: Decimal
     limit: Decimal
 

@@ -17,11 +17,11 @@ import trio
 from trio_llm.actors import Refused, Supervisor
 from trio_llm.assembly import Surroundings, Tree, build, prices_at_hand
 from trio_llm.bookkeeping import check_same_store, rules_of
-from trio_llm.chat import Cost
 from trio_llm.config import Config, Plan, check, load_config
 from trio_llm.degradation import StandIns
 from trio_llm.errors import RuntimeClosedError
 from trio_llm.events import ConfigReloaded
+from trio_llm.ledger import Spent
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.status import NodeStatistics
 from trio_llm.retirement import Retirement
@@ -114,7 +114,7 @@ class Generations:
             return self._swap(tree, history)
 
     @trio.lowlevel.enable_ki_protection
-    def _swap(self, tree: Tree, history: Sequence[tuple[str, str, Cost]]) -> ReloadReport:
+    def _swap(self, tree: Tree, history: Sequence[Spent]) -> ReloadReport:
         """Let the next call find another plan, and retire those who are not in it."""
         old, self.tree = self.tree, tree
         self.number += 1

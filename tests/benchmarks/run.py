@@ -31,6 +31,7 @@ from tests.benchmarks.hedging import orders, tails
 from tests.benchmarks.measure import Call, Row, cpu_per_call, ratio, resident, server
 from tests.benchmarks.operations import throughput, tool_rounds, vectors, wrappers
 from tests.benchmarks.server import CHUNKS
+from tests.benchmarks.telemetry import added, scrapes
 from trio_llm import Config, Fallback, Provider, Race
 from trio_llm.config import Member
 
@@ -366,6 +367,16 @@ SECTIONS: dict[str, Section] = {
         "Rounds of tools over a provider that answers at once, µs of CPU",
         ("call", "µs", "/ generate"),
         lambda: trio.run(tool_rounds),
+    ),
+    "telemetry": (
+        "A call over providers that answer at once, with those who watch it, µs of CPU",
+        ("who watches", "µs a call", "added"),
+        lambda: trio.run(added),
+    ),
+    "scrapes": (
+        "Reading the metrics of 50 models, µs of CPU",
+        ("what", "µs", "kB"),
+        lambda: trio.run(scrapes),
     ),
 }
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
+import attrs
 import pytest
 import trio
 
@@ -223,6 +224,61 @@ def test_what_is_set_aside_goes_with_a_caller_who_is_cancelled() -> None:
             assert status.reserved == 0
             assert Decimal(0) < status.spent < EXPECTED
             assert status.certainty.word == "at least"
+
+    run(scenario)
+
+
+def test_whom_a_budget_turns_away_is_recorded() -> None:
+    """One event for each time that a member was passed over, or a call ended, for it."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        async with world.open(_budgeted(cast, "fall_on")) as llm:
+            for _ in range(4):
+                await llm.generate(QUESTION)
+            with pytest.raises(BudgetExceededError):
+                await llm.provider("dear").generate(QUESTION)
+        events = kinds(world.log, "BudgetExceeded")
+        assert [(field(each, "how"), field(each, "expected")) for each in events] == [
+            ("fall_on", EXPECTED)
+        ] * 3
+
+    run(scenario)
+
+
+def test_a_budget_that_comes_while_attempts_are_under_way_has_them() -> None:
+    """Whether they began before there was any budget, or end while a reload is under way."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        config = _budgeted(cast, "warn")
+        async with world.open(Config(default=config.default)) as llm:
+            async with trio.open_nursery() as nursery:
+                for delay in (0.0, 0.5):
+                    await trio.sleep(delay)
+                    nursery.start_soon(llm.generate, QUESTION)
+                await trio.sleep(0.2)
+                await llm.reload(config)
+            (status,) = llm.budgets()
+            assert status.spent == EXPECTED * 2 == (await llm.ledger.total()).cost.amount
+            narrower = attrs.evolve(config.budgets["b"], per="provider", only=("dear",))
+            await llm.reload(attrs.evolve(config, budgets={"b": narrower}))
+            (status,) = llm.budgets()
+            assert (status.account, status.spent) == ("dear", EXPECTED * 2)
+
+    run(scenario)
+
+
+def test_a_probe_counts_in_the_budget_and_is_never_kept_back() -> None:
+    """It is booked like any attempt, also when nothing is left."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        async with world.open(_budgeted(cast, "refuse")) as llm:
+            for _ in range(3):
+                await llm.check("dear")
+            (status,) = llm.budgets()
+            assert status.spent == EXPECTED * 3 == llm.statistics().cost.amount
 
     run(scenario)
 

@@ -105,11 +105,11 @@ def test_the_end_of_a_period_is_foretold() -> None:
 def test_what_was_spent_earlier_is_restored() -> None:
     """It takes room, but its alerts were sent before."""
     spending = Spending([rule(alerts=(0.5, 0.8)), rule("each", per="user")])
-    spending.restore("all", "", Cost(usd(6), Certainty.ESTIMATED), unpriced=2)
+    spending.restore("all", "", Cost(usd(6), Certainty.AT_LEAST), unpriced=2)
     spending.restore("each", "ana", Cost(usd(2)))
     assert spent(spending) == {("all", ""): 6, ("each", "ana"): 2}
     status = spending.snapshot(NOON)[0]
-    assert (status.certainty, status.unpriced) == (Certainty.ESTIMATED, 2)
+    assert (status.certainty, status.unpriced) == (Certainty.AT_LEAST, 2)
     assert [alert.threshold for alert in spend(spending, 3)] == [0.8]
     refused(spending.reserve(NOON, ANA, usd("1.5")))
     assert spent(spending, MIDNIGHT) == {("all", ""): 0}
@@ -138,6 +138,9 @@ def test_what_is_nobodys_is_not_restored(name: str, account: str) -> None:
 def test_what_was_spent_in_another_period_is_not_restored() -> None:
     """Midnight may pass while a store is read, before or after the first attempt."""
     yesterday = MIDNIGHT - DAY
+    spending = Spending([rule()])
+    spending.restore("all", "", Cost(usd(2)), since=yesterday)
+    assert spent(spending, MIDNIGHT) == {("all", ""): 0}
     spending = Spending([rule()])
     spending.restore("all", "", Cost(usd(2)), since=yesterday)
     assert spent(spending, MIDNIGHT - 1.0) == {("all", ""): 2}

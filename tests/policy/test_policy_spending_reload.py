@@ -7,6 +7,8 @@ import pytest
 
 from tests.policy.spending_scenes import (
     ANA,
+    DAY,
+    MIDNIGHT,
     NOON,
     held,
     money,
@@ -74,6 +76,7 @@ def test_a_budget_may_go_and_come_with_attempts_under_way() -> None:
     assert spending.snapshot(NOON) == ()
     assert spending.obstacle(NOON, ANA, usd(1_000)) is None
     spending.reconfigure([rule("new"), rule("each", per="user")])
+    assert [each.since for each in spending.snapshot(NOON)] == [MIDNIGHT - DAY] * 2
     spending.settle(NOON, hold, Cost(usd(1)))
     spending.settle(NOON, hold, Cost(usd(1)))
     assert spent(spending) == {("new", ""): 1, ("each", "ana"): 1}

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.store.store_scenes import KINDS, virtually, with_store
+from tests.store.store_pieces import KINDS, virtually, with_store
 from trio_llm.store import CachedAnswer, SQLiteStore, Store
 from trio_llm.store.shelf import Shelf
 from trio_llm.testing import seeds
@@ -32,7 +32,7 @@ class Kept:
 
     def keep(self, new: CachedAnswer, entries: int, size: int) -> int:
         """Keep one, and give how many went."""
-        before = set(self.answers)
+        before = set(self.answers.keys())
         self.answers.pop(new.key, None)
         if len(new.content) <= size:
             self.answers[new.key] = new
@@ -151,4 +151,4 @@ def test_memory_keeps_no_trace_of_answers_that_are_gone() -> None:
     shelf = Shelf()
     for number in range(5000):
         shelf.keep(answer(b"%d" % (number % 7), at=number), entries=5, size=1000)
-    assert len(shelf._ends) < 250
+    assert len(shelf._ends) < 250  # pyright: ignore[reportPrivateUsage]

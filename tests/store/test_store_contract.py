@@ -8,16 +8,8 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.store_scenes import (
-    EPOCH,
-    KINDS,
-    Model,
-    batches,
-    charge,
-    queries,
-    reservation,
-    with_store,
-)
+from tests.store.store_pieces import EPOCH, KINDS, charge, reservation, with_store
+from tests.store.store_scenes import Model, batches, queries
 from trio_llm.chat import Certainty, Cost, Subject
 from trio_llm.errors import StoreError
 from trio_llm.store import Change, MemoryStore, Release, SQLiteStore, Store, UsageQuery

@@ -5,7 +5,8 @@ import random
 import pytest
 import trio
 
-from tests.store.store_scenes import EPOCH, Model, charge, virtually
+from tests.store.store_pieces import EPOCH, charge, virtually
+from tests.store.store_scenes import Model
 from trio_llm.chat import Subject
 from trio_llm.store import MemoryStore, UsageQuery, UsageRow
 from trio_llm.testing import seeds
@@ -37,7 +38,7 @@ def test_rows_are_bounded_and_every_sum_is_kept(seed: int) -> None:
             )
             store.book(change)
             model.charges[change.id] = change
-            assert len(store._sums) <= limit
+            assert len(store._sums) <= limit  # pyright: ignore[reportPrivateUsage]
         for by in ((), ("outcome",)):
             query = UsageQuery(by)
             assert await store.usage(query) == model.usage(query)
@@ -82,7 +83,7 @@ def test_a_fold_during_a_query_counts_nothing_twice() -> None:
             await trio.lowlevel.checkpoint()
             await trio.lowlevel.checkpoint()
             store.book(charge(3000, subject=Subject("one", "openai", "small", "one more")))
-            assert len(store._sums) < 3000
+            assert len(store._sums) < 3000  # pyright: ignore[reportPrivateUsage]
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
@@ -103,7 +104,8 @@ def test_identifiers_are_remembered_long_enough_and_not_for_ever() -> None:
     async def scenario() -> None:
         (row,) = await store.usage(UsageQuery())
         assert row.attempts == 35_000
-        assert len(store._booked) + len(store._booked_before) <= 20_000
+        remembered = (store._booked, store._booked_before)  # pyright: ignore[reportPrivateUsage]
+        assert sum(map(len, remembered)) <= 20_000
 
     virtually(scenario)
 

@@ -4,15 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanContext, SpanKind
 
 PROMPT = "the secret of the pyramid"
 ANSWER = "a chamber below the sand"
+
+
+@attrs.define(eq=False)
+class _Open(SpanProcessor):
+    """Counts the spans that have begun and not ended."""
+
+    count: int = 0
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
+        """Count one in."""
+        self.count += 1
+
+    def on_end(self, span: ReadableSpan) -> None:  # noqa: ARG002 - the SDK gives it
+        """Count one out."""
+        self.count -= 1
 
 
 @attrs.define(eq=False)
@@ -24,10 +40,17 @@ class Recorder:
     """
 
     provider: TracerProvider = attrs.field(factory=TracerProvider)
-    _kept: InMemorySpanExporter = attrs.field(factory=InMemorySpanExporter)
+    _kept: InMemorySpanExporter = attrs.field(factory=InMemorySpanExporter, init=False)
+    _open: _Open = attrs.field(factory=_Open, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.provider.add_span_processor(SimpleSpanProcessor(self._kept))
+        self.provider.add_span_processor(self._open)
+
+    @property
+    def open(self) -> int:
+        """How many spans have begun and not ended."""
+        return self._open.count
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -75,12 +98,21 @@ def happened(span: ReadableSpan) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def place(span: ReadableSpan) -> SpanContext:
+    """Give the identity of a span."""
+    found: SpanContext | None = span.context
+    if found is None:
+        raise TypeError("a span of the SDK has a context")
+    return found
+
+
 def is_child(span: ReadableSpan, parent: ReadableSpan) -> bool:
     """Tell whether a span is right below another."""
     return (
         span.parent is not None
-        and span.parent.span_id == parent.context.span_id
-        and span.context.trace_id == parent.context.trace_id
+        and span.parent.span_id == place(parent).span_id
+        and span.parent.trace_id == place(parent).trace_id
+        and place(span).trace_id == place(parent).trace_id
     )
 
 
@@ -103,14 +135,25 @@ class Figures:
     def __attrs_post_init__(self) -> None:
         self.provider = MeterProvider(metric_readers=[self._reader], shutdown_on_exit=False)
 
+    def _metrics(self) -> list[Metric]:
+        data = self._reader.get_metrics_data()
+        return [
+            metric
+            for resource in (data.resource_metrics if data is not None else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        ]
+
+    @property
+    def units(self) -> dict[str, str | None]:
+        """The unit of each metric that has a value, by name."""
+        return {metric.name: metric.unit for metric in self._metrics()}
+
     def points(self, name: str) -> dict[tuple[tuple[str, Any], ...], Any]:
         """Give the data points of a metric by their attributes, sorted by name."""
-        data = self._reader.get_metrics_data()
-        found: dict[tuple[tuple[str, Any], ...], Any] = {}
-        for resource in data.resource_metrics if data is not None else ():
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    if metric.name == name:
-                        for point in metric.data.data_points:
-                            found[tuple(sorted((point.attributes or {}).items()))] = point
-        return found
+        return {
+            tuple(sorted((point.attributes or {}).items())): point
+            for metric in self._metrics()
+            if metric.name == name
+            for point in metric.data.data_points
+        }

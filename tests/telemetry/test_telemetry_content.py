@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
@@ -33,7 +34,7 @@ from trio_llm.chat import Completion, Embeddings, Reasoning, Usage
 from trio_llm.config.accounting import TelemetrySettings
 from trio_llm.telemetry import Tracing
 from trio_llm.telemetry.content import answer_content, request_content
-from trio_llm.telemetry.happenings import _TOLD, happening
+from trio_llm.telemetry.happenings import TOLD, happening
 from trio_llm.testing import Answers, Fails, ScriptedProvider, World, run
 
 QUOTING = f"Invalid value: '{PROMPT}'"
@@ -232,8 +233,8 @@ def test_only_what_is_listed_is_told_of_an_event() -> None:
 
 def test_every_field_that_is_told_exists() -> None:
     """The list names fields that the records have."""
-    for record, fields in _TOLD.items():
-        assert set(fields) <= {field.name for field in record.__attrs_attrs__}  # type: ignore[attr-defined]
+    for record, fields in TOLD.items():
+        assert set(fields) <= {field.name for field in attrs.fields(record)}
 
 
 def test_an_error_of_the_caller_says_its_class_alone() -> None:

@@ -73,11 +73,9 @@ def _traced(member: Member, asking: Callable[[Runtime], Awaitable[None]] = _ask)
 
     async def scene(world: World) -> None:
         async with world.open(Config(default=member)) as llm:
-            tracing = Tracing(recorder.provider, clock=world.wall_clock)
-            llm.subscribe(tracing)
+            llm.subscribe(Tracing(recorder.provider, clock=world.wall_clock))
             await asking(llm)
-            assert not tracing._calls
-            assert not tracing._attempts
+            assert recorder.open == 0
 
     run(scene)
     for attempt in recorder.attempts:
@@ -153,7 +151,7 @@ def test_a_race_shows_its_winner_and_its_losers() -> None:
     assert "error.type" not in facts(slow)
     assert slow.status.status_code is StatusCode.UNSET
     assert happened(call) == [
-        ("winner_chosen", {"winner": "quick"}),
+        ("winner_chosen", {"winner": "quick", "hedged": False}),
         ("loser_cancelled", {"loser": "slow"}),
     ]
     assert facts(call)["trio_llm.provider"] == "quick"
@@ -173,7 +171,7 @@ def test_a_hedge_marks_what_was_asked_beside() -> None:
     assert facts(recorder.attempt("quick"))["trio_llm.attempt.hedged"] is True
     assert "trio_llm.attempt.hedged" not in facts(recorder.attempt("late"))
     assert ("hedge_started", {"member": "quick", "after": 1.0}) in happened(call)
-    assert ("winner_chosen", {"winner": "quick"}) in happened(call)
+    assert ("winner_chosen", {"winner": "quick", "hedged": True}) in happened(call)
 
 
 def test_a_fallback_shows_the_failure_and_goes_on() -> None:

@@ -87,8 +87,9 @@ class HedgeStrategy:
             failed = [each.candidate for each in call.branches if each.ask.error is not None]
             others = others_than(winner.candidate, order, failed)
             if call.hedged:
-                turn.emit(events.WinnerChosen, name, winner.ask.stamp)
-                turn.tally.hedges_won += winner in call.hedges
+                late = winner in call.hedges
+                turn.emit(events.WinnerChosen, name, winner.ask.stamp, late)
+                turn.tally.hedges_won += late
             turn.answer(winner, _metadata(name, call.delay, hedged=call.hedged), others)
         losers = [branch for branch in call.branches if branch is not winner]
         await see_losers_off(turn, losers, reason)

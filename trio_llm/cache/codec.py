@@ -79,8 +79,14 @@ class _Structuring(Protocol):
 
 def _converter() -> Converter:
     converter = make_converter(detailed_validation=False)
+    # What came as JSON goes as JSON, and what is none is refused rather than changed.
+    converter.register_unstructure_hook_func(_holds_json, lambda value: value)
     configure_tagged_union(Part, converter, tag_name="part")
     return converter
+
+
+def _holds_json(hint: Any) -> bool:
+    return bool(hint == Mapping[str, Any] or hint == Mapping[str, Any] | None)
 
 
 _CONVERTER: Final = _converter()

@@ -13,9 +13,9 @@ no white space, all that is not ASCII escaped. It has two entries: ``endpoint``,
 the one that is asked, and ``nodes``, which describes by its name everyone that may come to
 be asked on its behalf:
 
-- a provider by ``kind``, ``dialect``, ``base_url`` (without user and password), ``model``,
-  ``models`` (sorted), and, where it runs in this process, ``runs``: the address of its class,
-  or the text that it is to simulate;
+- a provider by ``kind``, ``dialect``, ``base_url``, ``model``, ``models`` (sorted), and
+  ``runs``: where it runs in this process, the address of its class, or the text that it is
+  to simulate;
 - a balancer by ``kind``, ``strategy``, ``members`` (in their order), ``primary``,
   ``models``, ``virtual_models`` and ``advisers`` (the judge, the embedder, the specialists).
 
@@ -41,7 +41,6 @@ Whoever changes any of this raises `VERSION`; a test holds a key of each form ag
 import hashlib
 import json
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from trio_llm.chat import Request
 from trio_llm.chat.digest import digest_of
@@ -89,7 +88,7 @@ def _provider(resolved: ResolvedProvider) -> dict[str, Any]:
     return {
         "kind": resolved.kind.name,
         "dialect": resolved.dialect,
-        "base_url": None if resolved.base_url is None else _without_user(resolved.base_url),
+        "base_url": resolved.base_url,
         "model": resolved.model,
         "models": sorted(resolved.models),
         "runs": _runs(resolved),
@@ -102,11 +101,6 @@ def _runs(resolved: ResolvedProvider) -> str | None:
         cls = custom if isinstance(custom, type) else type(custom)
         return f"{cls.__module__}:{cls.__qualname__}"
     return resolved.simulation.text
-
-
-def _without_user(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _balancer(resolved: ResolvedBalancer) -> dict[str, Any]:

@@ -103,9 +103,7 @@ def _as_data(outcome: Reply | LLMError) -> dict[str, Any]:
     return as_data(outcome)
 
 
-def comparison(
-    found: Mapping[str, Reply | LLMError], *, narrow: bool = False
-) -> RenderableType:
+def comparison(found: Mapping[str, Reply | LLMError], *, narrow: bool = False) -> RenderableType:
     """Give one row for each that was asked; one paragraph where a row has no room."""
     if narrow:
         return Group(*[_paragraph(name, outcome) for name, outcome in found.items()])
@@ -144,7 +142,7 @@ def _paragraph(name: str, outcome: Reply | LLMError) -> Text:
         return Text.assemble((f"{name}\n", "bold"), _failure(name, outcome), "\n")
     facts = [printable(outcome.model), seconds(outcome.latency)]
     facts.append(f"{outcome.usage.output_tokens} tokens")
-    facts += filter(None, [_cost(outcome)])
+    facts += [money(outcome.cost)] if outcome.cost.amount else []
     return Text.assemble(
         (name, "bold"), (f" · {' · '.join(facts)}\n", "dim"), printable(outcome.text), "\n"
     )

@@ -2,6 +2,7 @@
 
 from trio_llm.ledger.accounts import Accounts as Accounts
 from trio_llm.ledger.accounts import Entry as Entry
+from trio_llm.ledger.accounts import Spent as Spent
 from trio_llm.ledger.books import installed_book as installed_book
 from trio_llm.ledger.books import open_book as open_book
 from trio_llm.ledger.genai import GenaiPrices as GenaiPrices

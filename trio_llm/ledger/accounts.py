@@ -16,6 +16,7 @@ import trio
 
 from trio_llm import events
 from trio_llm.chat import NOTHING, UNKNOWN, Certainty, Charge, Cost, Reservation, Subject, Usage
+from trio_llm.chat.cost import EXACT
 from trio_llm.errors import BudgetExceededError
 from trio_llm.events import EventStream
 from trio_llm.ledger.journal import Journal
@@ -23,7 +24,6 @@ from trio_llm.policy.calendar import window
 from trio_llm.policy.spending import BudgetStatus, Hold, Obstacle, Rule, Spending
 from trio_llm.store import Release, UsageQuery
 
-_ZERO: Final = Decimal(0)
 _DIMENSIONS: Final = {
     "runtime": (),
     "provider": ("provider",),
@@ -53,6 +53,25 @@ class Entry:
     reserved: bool = False
 
 
+@attrs.frozen
+class Spent:
+    """What was spent in the present period of a budget, as the store remembers it.
+
+    Attributes:
+        rule: The name of the budget.
+        account: Whose it is; empty for the whole runtime.
+        cost: What was spent.
+        unpriced: Attempts whose price is not known.
+        since: When the period began, in seconds since the epoch.
+    """
+
+    rule: str
+    account: str
+    cost: Cost
+    unpriced: int
+    since: float
+
+
 @attrs.define(eq=False)
 class Accounts:
     """Books attempts, and keeps to the budgets.
@@ -74,6 +93,7 @@ class Accounts:
     journal: Journal
     spending: Spending
     paid: Cost = attrs.field(default=NOTHING, init=False)
+    _meanwhile: list[tuple[Subject, Cost | None]] | None = attrs.field(default=None, init=False)
     _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1), init=False)
 
     @property
@@ -84,7 +104,7 @@ class Accounts:
     def obstacle(self, subject: Subject, expected: Decimal | None) -> BudgetExceededError | None:
         """Say that the budgets have no room for an attempt; books nothing."""
         obstacle = self.spending.obstacle(self.wall_clock(), subject, expected)
-        return None if obstacle is None else error_of(obstacle)
+        return None if obstacle is None else error_of(obstacle, expected)
 
     def open(
         self, subject: Subject, call: int, path: tuple[str, ...], expected: Decimal | None
@@ -102,10 +122,11 @@ class Accounts:
         now = self.wall_clock()
         hold = self.spending.reserve(now, subject, expected)
         if isinstance(hold, Obstacle):
-            self._tell(hold, call, path)
-            return error_of(hold)
+            error = error_of(hold, expected)
+            self.tell(error, call, path)
+            return error
         for warned in hold.warned:
-            self._tell(warned, call, path)
+            self.tell(error_of(warned, expected), call, path, "warn")
         entry = Entry(subject, call, self._next(), hold)
         if self.journal.durable and expected:
             self.journal.put(Reservation(entry.id, now, subject, call, expected))
@@ -142,21 +163,10 @@ class Accounts:
         now = self.wall_clock()
         if cost is not NOTHING:
             self.paid += UNKNOWN if cost is None else cost
-        if entry.hold is not None:
-            for alert in self.spending.settle(now, entry.hold, cost):
-                rule = alert.rule
-                self.events.emit(
-                    events.BudgetAlert(
-                        trio.current_time(),
-                        entry.call or None,
-                        path,
-                        rule.name,
-                        alert.account,
-                        alert.threshold,
-                        alert.spent,
-                        rule.limit,
-                    )
-                )
+        if self.spending.rules:
+            self._settle(now, entry, cost, path)
+        if self._meanwhile is not None:
+            self._meanwhile.append((entry.subject, cost))
         self.journal.put(
             Charge(
                 entry.id or self._next(),
@@ -169,6 +179,30 @@ class Accounts:
                 latency,
             )
         )
+
+    def _settle(self, now: float, entry: Entry, cost: Cost | None, path: tuple[str, ...]) -> None:
+        """Put what an attempt did cost in the place of what was set aside for it.
+
+        Nothing was for a probe, and for an attempt that began when there was no budget;
+        they count all the same, and where nothing is set aside there is always room.
+        """
+        hold = entry.hold or self.spending.reserve(now, entry.subject, NOTHING.amount)
+        if isinstance(hold, Obstacle):
+            raise TypeError("a budget has no room for nothing")
+        for alert in self.spending.settle(now, hold, cost):
+            rule = alert.rule
+            self.events.emit(
+                events.BudgetAlert(
+                    trio.current_time(),
+                    entry.call or None,
+                    path,
+                    rule.name,
+                    alert.account,
+                    alert.threshold,
+                    alert.spent,
+                    rule.limit,
+                )
+            )
 
     def release(self, entry: Entry) -> None:
         """Give back what was set aside for an attempt that was not made."""
@@ -212,77 +246,107 @@ class Accounts:
         now = trio.current_time()
         self.events.emit(events.StoreRecovered(now, None, (), len(charges), total))
 
-    async def history(self, rules: Sequence[Rule]) -> list[tuple[str, str, Cost]]:
-        """Give what was spent in the present periods of budgets: budget, account, cost.
+    async def history(self, rules: Sequence[Rule]) -> tuple[Spent, ...]:
+        """Give what was spent in the present periods of budgets that begin anew.
+
+        From now on until `reconfigure` what is closed is kept in mind besides. So nothing is
+        missed of what happens meanwhile; a part of it may count twice, until the period ends.
 
         Raises:
             StoreError: The store cannot be read.
         """
+        anew = [rule for rule in rules if not any(map(rule.continues, self.spending.rules))]
+        self._meanwhile = []
+        if self.journal.durable:
+            await self.journal.written()
         now = self.wall_clock()
-        found: list[tuple[str, str, Cost]] = []
-        for rule in rules:
+        found: list[Spent] = []
+        for rule in anew:
             by = _DIMENSIONS[rule.per]
             since = window(now, rule.period, rule.time_zone).start
-            rows = await self.journal.store.usage(UsageQuery(by=by, since=since))
-            for row in rows:
+            for row in await self.journal.store.usage(UsageQuery(by=by, since=since)):
                 name = row.key[0] if by else ""
-                if by and (not name or (rule.only and name not in rule.only)):
-                    continue
-                found.append((rule.name, name, row.cost))
-        return found
+                if name or not by:  # who gave no name has no account
+                    found.append(Spent(rule.name, name, row.cost, row.unpriced, since))
+        return tuple(found)
 
-    def reconfigure(self, rules: Sequence[Rule], history: Sequence[tuple[str, str, Cost]]) -> None:
-        """Go by other budgets from now on; those that are new begin with their history."""
-        same = {_measured(rule) for rule in self.spending.rules}
-        self.spending.reconfigure(rules)
-        new = {rule.name for rule in rules if _measured(rule) not in same}
-        for name, account, cost in history:
-            if name in new:
-                self.spending.restore(name, account, cost)
+    def reconfigure(self, rules: Sequence[Rule], history: Sequence[Spent]) -> None:
+        """Go by other budgets from now on; those that begin anew begin with their history."""
+        anew = self.spending.reconfigure(rules)
+        self.restore(history)
+        meanwhile, self._meanwhile = self._meanwhile or [], None
+        for rule in anew:
+            for subject, cost in meanwhile:
+                account = rule.account(subject)
+                if account is not None:
+                    unpriced = int(cost is None)
+                    self.spending.restore(rule.name, account, cost or UNKNOWN, unpriced)
 
-    def _next(self) -> str:
-        return f"{self.run}-{next(self._numbers)}"
+    def restore(self, history: Sequence[Spent]) -> None:
+        """Fill the budgets that the history is of."""
+        for spent in history:
+            self.spending.restore(
+                spent.rule, spent.account, spent.cost, spent.unpriced, spent.since
+            )
 
-    def _tell(self, obstacle: Obstacle, call: int, path: tuple[str, ...]) -> None:
+    def tell(
+        self, error: BudgetExceededError, call: int, path: tuple[str, ...], how: str = ""
+    ) -> None:
+        """Record that a budget has no room for an attempt.
+
+        Args:
+            error: Why, as a caller is told.
+            call: The number of the call; 0 where it is not known.
+            path: The way to the provider.
+            how: ``warn`` where the attempt is made all the same.
+        """
         if self.events.watched:
-            rule = obstacle.rule
             self.events.emit(
                 events.BudgetExceeded(
                     trio.current_time(),
                     call or None,
                     path,
-                    rule.name,
-                    obstacle.account,
-                    rule.on_limit,
-                    obstacle.expected,
-                    obstacle.spent + obstacle.reserved,
-                    rule.limit,
+                    error.budget,
+                    error.account,
+                    how or ("fall_on" if error.falls_through else "refuse"),
+                    error.expected,
+                    error.spent,
+                    error.limit,
                 )
             )
 
-
-def _measured(rule: Rule) -> tuple[str, str, str, str]:
-    """Give what an account goes by, besides its limit."""
-    return rule.name, rule.period, rule.per, rule.time_zone
+    def _next(self) -> str:
+        return f"{self.run}-{next(self._numbers)}"
 
 
-def error_of(obstacle: Obstacle) -> BudgetExceededError:
-    """Make the error for an attempt that a budget has no room for."""
+def error_of(obstacle: Obstacle, expected: Decimal | None) -> BudgetExceededError:
+    """Make the error for an attempt that a budget has no room for.
+
+    Args:
+        obstacle: The budget, and how it stands.
+        expected: US dollars that the attempt may cost; ``None`` where that is not known.
+    """
     rule = obstacle.rule
     whose = f" of {rule.per} {obstacle.account!r}" if obstacle.account else ""
     per = "in all" if rule.period == "total" else f"a {rule.period}"
-    used = obstacle.spent + obstacle.reserved
+    used = EXACT.add(obstacle.spent, obstacle.reserved)
+    price = (
+        "the price of the attempt is not known"
+        if expected is None
+        else f"the attempt may cost ${_shown(expected)}"
+    )
     return BudgetExceededError(
         f"budget {rule.name!r}{whose}: ${_shown(used)} of ${_shown(rule.limit)} {per} are spent or "
-        f"set aside, and the attempt may cost ${_shown(obstacle.expected)}",
+        f"set aside, and {price}",
         budget=rule.name,
         account=obstacle.account,
         limit=rule.limit,
         spent=used,
+        expected=expected,
         retry_after=obstacle.retry_after,
         falls_through=rule.on_limit == "fall_on",
     )
 
 
 def _shown(amount: Decimal) -> str:
-    return f"{amount.normalize():f}" if amount else "0"
+    return f"{amount.normalize(EXACT):f}" if amount else "0"

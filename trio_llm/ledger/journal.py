@@ -110,10 +110,12 @@ class Journal:
             before = self._written
             try:
                 await self.store.write(batch)
-            except StoreError as error:
+            except Exception as error:
+                if not isinstance(error, StoreError):
+                    _logger.exception("a store raised what is no StoreError")
                 self._failed(error)
                 if self._closing.is_set():
-                    return
+                    break
                 with trio.move_on_after(pause):
                     await self._closing.wait()
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -125,7 +127,10 @@ class Journal:
                 self._written += 1
             self._moved()
 
-    def _failed(self, error: StoreError) -> None:
+        if self._queue:
+            _logger.error("%d changes could not be written at the end", len(self._queue))
+
+    def _failed(self, error: Exception) -> None:
         if not self._failing:
             _logger.warning("the store does not take what is booked: %s", error)
         self._failing = True

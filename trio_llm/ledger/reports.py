@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from trio_llm.chat import Certainty, Cost
+from trio_llm.chat.cost import EXACT, rounded
 from trio_llm.ledger.accounts import Accounts
 from trio_llm.policy.calendar import day_of, day_start
 from trio_llm.store import DIMENSIONS, UsageQuery, UsageRow
@@ -109,24 +110,41 @@ class Ledger:
         return rows[0] if rows else UsageRow()
 
     async def top_models(
-        self, count: int = 5, *, measure: Measure = "cost", since: Instant | None = None
+        self,
+        count: int = 5,
+        *,
+        measure: Measure = "cost",
+        since: Instant | None = None,
+        until: Instant | None = None,
+        only: dict[str, str] | None = None,
     ) -> tuple[UsageRow, ...]:
         """Give the models that cost most, or were used most; the first is the one at the top.
 
+        Arguments are as in `usage`.
+
         Raises:
             StoreError: The store cannot be read.
         """
-        return _top(await self.usage("model", since=since), count, measure)
+        rows = await self.usage("model", since=since, until=until, only=only)
+        return _top(rows, count, measure)
 
     async def top_users(
-        self, count: int = 5, *, measure: Measure = "cost", since: Instant | None = None
+        self,
+        count: int = 5,
+        *,
+        measure: Measure = "cost",
+        since: Instant | None = None,
+        until: Instant | None = None,
+        only: dict[str, str] | None = None,
     ) -> tuple[UsageRow, ...]:
         """Give the users who cost most, or used most; those without a name are left out.
 
+        Arguments are as in `usage`.
+
         Raises:
             StoreError: The store cannot be read.
         """
-        rows = await self.usage("user", since=since)
+        rows = await self.usage("user", since=since, until=until, only=only)
         return _top(tuple([row for row in rows if row.key[0]]), count, measure)
 
     async def daily_costs(self, days: int = 30) -> tuple[UsageRow, ...]:
@@ -141,7 +159,9 @@ class Ledger:
         found = {row.key[0]: row for row in await self.usage("day", since=since)}
         return tuple([found.get(day, UsageRow((day,))) for day in wanted])
 
-    async def projection(self, days: float = 30.0, *, recent: float = 7.0) -> Projection:
+    async def projection(
+        self, days: float = 30.0, *, recent: float = 7.0, only: dict[str, str] | None = None
+    ) -> Projection:
         """Tell what would be spent in the days to come if use went on as of late.
 
         It is the mean of the last `recent` days, or of the time since the first use where
@@ -150,21 +170,23 @@ class Ledger:
         Args:
             days: How many days to come.
             recent: How many days back count.
+            only: As in `usage`.
 
         Raises:
             StoreError: The store cannot be read.
         """
         now = self._now()
         since = now - recent * _DAY
-        rows = await self.usage("day", since=since)
+        rows = await self.usage("day", since=since, only=only)
         if not rows:
             return Projection(Cost(certainty=Certainty.ESTIMATED), days, Decimal(0), 0.0)
         first = max(since, day_start(rows[0].key[0], self.time_zone))
         basis = max(1.0, (now - first) / _DAY)
         spent = Cost.total([row.cost for row in rows])
-        per_day = spent.amount / Decimal(repr(basis))
+        per_day = EXACT.divide(spent.amount, Decimal(repr(basis)))
         certainty = max(spent.certainty, Certainty.ESTIMATED)
-        return Projection(Cost(per_day * Decimal(repr(days)), certainty), days, per_day, basis)
+        coming = EXACT.multiply(per_day, Decimal(repr(float(days))))
+        return Projection(Cost(rounded(coming), certainty), days, rounded(per_day), basis)
 
     def _now(self) -> float:
         return self._accounts.wall_clock()

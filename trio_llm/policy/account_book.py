@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 import attrs
 
 from trio_llm.chat import Certainty, Cost
-from trio_llm.chat.cost import PICO
+from trio_llm.chat.cost import EXACT, rounded
 from trio_llm.policy import calendar
 from trio_llm.policy.allowance import Alert, BudgetStatus, Obstacle, Rule
 
@@ -19,10 +19,8 @@ _ZERO: Final = Decimal(0)
 _EARLIEST: Final = 0.05
 """The share of a period that must have passed before its end is foretold."""
 
-# The context of the task that asks may round to a few digits; money must not.
-_EXACT: Final = Context(prec=100)
-_sum = _EXACT.add
-_difference = _EXACT.subtract
+_sum: Final = EXACT.add
+_difference: Final = EXACT.subtract
 
 
 @attrs.define(eq=False)
@@ -52,7 +50,7 @@ class Account:
     @property
     def unused(self) -> bool:
         """Whether a new account would be the same."""
-        return not (self.under_way or self.spent or self.certainty or self.unpriced)
+        return not (self.under_way or self.spent or self.certainty)
 
     def begin(self) -> None:
         """Begin a period; what is set aside goes along."""
@@ -213,7 +211,7 @@ class Book:
                 spent=account.spent,
                 reserved=account.reserved,
                 remaining=max(_ZERO, _difference(rule.limit, used)),
-                share=float(_EXACT.divide(account.spent, rule.limit)),
+                share=float(EXACT.divide(account.spent, rule.limit)),
                 certainty=account.certainty,
                 unpriced=account.unpriced,
                 since=span.start,
@@ -224,7 +222,7 @@ class Book:
 
 
 def _marks(rule: Rule) -> tuple[tuple[Decimal, float], ...]:
-    return tuple((_EXACT.multiply(rule.limit, Decimal(str(a))), a) for a in rule.alerts)
+    return tuple((EXACT.multiply(rule.limit, Decimal(str(a))), a) for a in rule.alerts)
 
 
 def _projected(spent: Decimal, span: calendar.Window, now: float) -> Decimal | None:
@@ -234,4 +232,4 @@ def _projected(spent: Decimal, span: calendar.Window, now: float) -> Decimal | N
     passed = (now - span.start) / (span.end - span.start)
     if passed < _EARLIEST:
         return None
-    return _EXACT.quantize(_EXACT.divide(spent, Decimal(passed)), PICO)
+    return rounded(EXACT.divide(spent, Decimal(passed)))

@@ -152,7 +152,7 @@ class Spending:
             rule: The name of the budget.
             account: Whose account it is, as `Rule.account` names it.
             spent: What was spent.
-            unpriced: Attempts whose price is not known.
+            unpriced: Attempts whose price is not known; with any, `spent` is *at least* that.
             since: When the period began that this is from, in seconds since the epoch;
                 ``None`` means that it is the present one.
         """

@@ -12,8 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import trio
 
 from trio_llm.actors import ActorState, AnyCell
-from trio_llm.chat import AnyRequest, Capability, EmbedRequest, Operation, Price, Request
-from trio_llm.errors import ProviderError
+from trio_llm.chat import AnyRequest, Capability, EmbedRequest, Operation, Price
+from trio_llm.errors import InvalidRequestError, ProviderError
 from trio_llm.events import EventStream
 from trio_llm.ledger import Accounts
 from trio_llm.policy import BreakerState, RetryBudget
@@ -171,20 +171,20 @@ class ProviderActor:
     def reserve(self, request: AnyRequest) -> Lease | Refusal:
         """Take a free place, or say why there is none."""
         now = trio.current_time()
-        return (
-            self._at_once(request, now)
-            or self._unfit(request, now)
-            or self._gate.reserve(request, now)
-        )
+        lease = self._at_once(request, now)
+        if lease is not None:
+            return lease
+        unfit = self._unfit(request, now)
+        return self._gate.reserve(request, now) if unfit is None else self._told(unfit)
 
     def enqueue(self, request: AnyRequest) -> Lease | Refusal:
         """Take a place, or one in the line, or say why not."""
         now = trio.current_time()
-        return (
-            self._at_once(request, now)
-            or self._unfit(request, now)
-            or self._gate.enqueue(request, now)
-        )
+        lease = self._at_once(request, now)
+        if lease is not None:
+            return lease
+        unfit = self._unfit(request, now)
+        return self._gate.enqueue(request, now) if unfit is None else self._told(unfit)
 
     def _at_once(self, request: AnyRequest, now: float) -> Lease | None:
         """Take a place where nothing stands in the way, as is usual."""
@@ -207,10 +207,17 @@ class ProviderActor:
         """Say that there is no money for it."""
         if not self._bookings.accounts.budgeted:
             return None
-        model = request.model or self._limits.model or ""
-        if not isinstance(request, Request):
-            model = self._limits.model_for(request) or ""
-        return self._bookings.obstacle(request, model)
+        try:
+            fitted, model = self._limits.fit(request, self._name)
+        except InvalidRequestError:
+            return None  # the attempt will say so
+        return self._bookings.obstacle(fitted, model)
+
+    def _told(self, refusal: Refusal) -> Refusal:
+        """Record a refusal for want of money: here the request is turned away for it."""
+        if refusal.budget is not None:
+            self._bookings.accounts.tell(refusal.budget, 0, (self._name,))
+        return refusal
 
     def post(self, ask: Ask) -> None:
         """Put an ask into the mailbox."""

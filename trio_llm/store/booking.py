@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from trio_llm.chat import Certainty, Charge, Reservation, Subject
+from trio_llm.store.faults import UnreadableError, reading
 from trio_llm.store.protocol import Change
 from trio_llm.store.quarters import quarter_of
 from trio_llm.store.schema import transaction
@@ -154,21 +155,24 @@ class Booking:
         names = (subject.provider, subject.kind, subject.model, subject.user, subject.operation)
         values = (*[text(name) for name in names], json.dumps(dict(subject.tags)))
         self.connection.execute(_ADD_SUBJECT, values)
-        (number,) = self.connection.execute(_FIND_SUBJECT, values).fetchone()
+        row = self.connection.execute(_FIND_SUBJECT, values).fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise UnreadableError("a subject that was just written is not there")
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        self._known[subject] = number
-        return int(number)
+        self._known[subject] = row[0]
+        return row[0]
 
 
 def outstanding(connection: sqlite3.Connection) -> tuple[Reservation, ...]:
     """Give the reservations that nothing has ended.
 
     Raises:
-        ValueError: A row cannot be read; likewise TypeError and ArithmeticError.
+        UnreadableError: A row cannot be read.
     """
     rows: list[tuple[Any, ...]] = connection.execute(_OUTSTANDING).fetchall()
-    return tuple([_reservation(*row) for row in rows])
+    with reading():
+        return tuple([_reservation(*row) for row in rows])
 
 
 def _reservation(

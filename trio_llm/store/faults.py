@@ -1,6 +1,8 @@
 """What SQLite says when something is wrong, in words and with a remedy."""
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +45,28 @@ def fault(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(f"{path}: {words} ({error})" if words else f"{path}: {error}")
 
 
+class UnreadableError(Exception):
+    """A row has what nobody can have written; the message says what is wrong."""
+
+
+@contextmanager
+def reading() -> Generator[None, None, None]:
+    """Take what goes wrong with the values of a row for damage to the file.
+
+    A flipped bit can make a text of a number, and neither SQLite nor its checks mind.
+
+    Raises:
+        UnreadableError: A value is not of its type, or means nothing.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise UnreadableError(str(error) or type(error).__name__) from error
+
+
 def unreadable(path: Path, error: Exception) -> StoreError:
-    """Give the error for a row that nobody can have written."""
+    """Give the error for a file in which something cannot be read."""
     return StoreError(
-        f"{path}: it is damaged: a row cannot be read ({error}); move the file away to begin anew"
+        f"{path}: it is damaged, something in it cannot be read ({error}); move it away to begin "
+        "anew"
     )

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from trio_llm.errors import StoreError
 from trio_llm.store.booking import outstanding
+from trio_llm.store.faults import UnreadableError
+from trio_llm.store.kept import KeptAnswers
 from trio_llm.store.schema import APPLICATION, COLUMNS, MIGRATIONS, version_of
 
 _PATIENCE: Final = 5.0
@@ -78,10 +80,11 @@ def inspect(connection: sqlite3.Connection, *, thorough: bool) -> int:
 
 
 def _probe(connection: sqlite3.Connection) -> None:
-    """Look whether the tables are what they should be, and what is under way can be read."""
+    """Look whether the tables are what they should be, and what an open begins with can be read."""
     for table, columns in COLUMNS.items():
         connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608 - names of ours
     try:
         outstanding(connection)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise DamagedError(f"a reservation cannot be read: {error}") from error
+        KeptAnswers(connection)
+    except UnreadableError as error:
+        raise DamagedError(str(error)) from error

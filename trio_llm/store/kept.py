@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 import attrs
 
+from trio_llm.store.faults import reading
 from trio_llm.store.protocol import CachedAnswer
 from trio_llm.store.schema import transaction
 
@@ -27,9 +29,10 @@ class KeptAnswers:
 
     def __attrs_post_init__(self) -> None:
         """Read how many there are, from an index alone."""
-        self.count, self.size, self._last_use = self.connection.execute(
-            "SELECT count(*), coalesce(sum(size), 0), coalesce(max(used), 0) FROM answers"
-        ).fetchone()
+        self.count, self.size = measure(self.connection)
+        (last,) = self.connection.execute("SELECT max(used) FROM answers").fetchone()
+        with reading():
+            self._last_use = int(last or 0)
 
     def note_use(self, keys: Iterable[bytes]) -> None:
         """Write in which order answers were used, the last one last."""
@@ -93,11 +96,11 @@ class KeptAnswers:
         gone = self._drop("expires < ?", now)
         count, total, last = self.count, self.size, -1
         rows = self.connection.execute("SELECT used, size FROM answers ORDER BY used")
-        while (count > entries or total > size) and (row := rows.fetchone()) is not None:
-            last = row[0]
-            count -= 1
-            total -= row[1]
-        rows.close()
+        with reading(), closing(rows):
+            while (count > entries or total > size) and (row := rows.fetchone()) is not None:
+                last = int(row[0])
+                count -= 1
+                total -= int(row[1])
         return gone + (self._drop("used <= ?", last) if last >= 0 else 0)
 
     def _drop(self, clause: str, argument: object) -> int:
@@ -109,16 +112,24 @@ class KeptAnswers:
         if count:
             self.connection.execute(f"DELETE FROM answers WHERE {clause}", (argument,))  # noqa: S608
             self.count -= count
-            self.size -= size
+            self.size -= int(size)
         return int(count)
 
 
 def find(connection: sqlite3.Connection, key: bytes) -> CachedAnswer | None:
-    """Give an answer, be it expired or not."""
+    """Give an answer, be it expired or not.
+
+    Raises:
+        UnreadableError: The row cannot be read.
+    """
     row: Any = connection.execute(
         "SELECT created, expires, content FROM answers WHERE key = ?", (key,)
     ).fetchone()
-    return None if row is None else CachedAnswer(key, *row)
+    if row is None:
+        return None
+    created, expires, content = row
+    with reading():
+        return CachedAnswer(key, float(created), float(expires), memoryview(content).tobytes())
 
 
 def measure(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -126,4 +137,4 @@ def measure(connection: sqlite3.Connection) -> tuple[int, int]:
     count, size = connection.execute(
         "SELECT count(*), coalesce(sum(size), 0) FROM answers"
     ).fetchone()
-    return count, size
+    return int(count), int(size)

@@ -65,14 +65,16 @@ class Opening:
     def _reading(self, mode: str) -> sqlite3.Connection:
         connection = connect(self.path, mode)
         try:
-            if inspect(connection, thorough=False) != len(MIGRATIONS):
-                raise StoreError(
-                    f"{self.path}: it is empty, or of an older version; let a runtime open it first"
-                )
+            version = inspect(connection, thorough=False)
         except BaseException:
             connection.close()
             raise
-        return connection
+        if version == len(MIGRATIONS):
+            return connection
+        connection.close()
+        raise StoreError(
+            f"{self.path}: it is empty, or of an older version; let a runtime open it first"
+        )
 
     def write(self, *, orderly: bool) -> sqlite3.Connection:
         """Open the file, or make it; a damaged one is set aside.

@@ -16,7 +16,6 @@ from trio_llm.blocking import off_the_loop
 from trio_llm.chat import Reservation
 from trio_llm.errors import StoreError
 from trio_llm.store.booking import Booking, outstanding
-from trio_llm.store.faults import unreadable
 from trio_llm.store.file_lock import FileLock
 from trio_llm.store.inspection import connect
 from trio_llm.store.kept import KeptAnswers, find, measure
@@ -186,18 +185,12 @@ class SQLiteStore:
     async def outstanding(self) -> tuple[Reservation, ...]:
         """Give the reservations that no charge and no release has ended."""
         worker = self._at_hand()
-        try:
-            return await worker.run(lambda: outstanding(worker.connection))
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise unreadable(self.path, error) from error
+        return await worker.run(lambda: outstanding(worker.connection))
 
     async def usage(self, query: UsageQuery, /) -> tuple[UsageRow, ...]:
         """Sum charges up; rows in the order of their keys."""
         worker = self._reading()
-        try:
-            return await worker.run(lambda: usage(worker.connection, query))
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise unreadable(self.path, error) from error
+        return await worker.run(lambda: usage(worker.connection, query))
 
     async def prune(self, before: float, /) -> None:
         """Fold old charges, an hour of them at a time, and let others write in between."""

@@ -1,11 +1,12 @@
 """Sums of what is on disk: read by SQL, and charges that are old folded into them."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from trio_llm.store.booking import tags_of, text
 from trio_llm.store.dimensions import TAG, check, tag
+from trio_llm.store.faults import reading
 from trio_llm.store.protocol import UsageQuery, UsageRow
 from trio_llm.store.quarters import Days, span
 from trio_llm.store.schema import transaction
@@ -92,7 +93,7 @@ def usage(connection: sqlite3.Connection, query: UsageQuery) -> tuple[UsageRow, 
 
     Raises:
         StoreError: There is no such dimension, or no such time zone.
-        ValueError: A row cannot be read; likewise TypeError and ArithmeticError.
+        UnreadableError: A row cannot be read.
     """
     days = check(query)
     later = [(n, v) for n, v in query.only if n == "day" or n.startswith(TAG)]
@@ -100,29 +101,51 @@ def usage(connection: sqlite3.Connection, query: UsageQuery) -> tuple[UsageRow, 
     columns = list(dict.fromkeys(_column(name) for name in names))
     keys = [_reader(name, columns.index(_column(name)), days) for name in query.by]
     wanted = [(_reader(n, columns.index(_column(n)), days), v) for n, v in later]
-    found: dict[tuple[str, ...], Sums] = {}
     connection.execute("BEGIN")
     try:
-        for row in _read(connection, query, columns):
-            attempts, dollars, micros, picos = row[len(columns)], *row[-3:]
-            if attempts and all(read(row) == value for read, value in wanted):
-                cost = (dollars * 1_000_000 + micros) * 1_000_000 + picos
-                sums = Sums(*row[len(columns) : -3])
-                sums.picos = cost
-                key = tuple([read(row) for read in keys])
-                found[key] = sums + found[key] if key in found else sums
+        with reading():
+            return rows_of(_merged(_read(connection, query, columns), len(columns), keys, wanted))
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-    return rows_of(found)
+
+
+def _merged(
+    rows: Iterator[_Row],
+    width: int,
+    keys: Sequence[Callable[[_Row], str]],
+    wanted: Sequence[tuple[Callable[[_Row], str], str]],
+) -> dict[tuple[str, ...], Sums]:
+    """Sum up rows that have the same key.
+
+    Args:
+        rows: They have so many columns first, and then numbers.
+        width: How many.
+        keys: What reads each part of the key.
+        wanted: What reads a value, and which one a row must have.
+    """
+    found: dict[tuple[str, ...], Sums] = {}
+    for row in rows:
+        attempts, dollars, micros, picos = row[width], *row[-3:]
+        if attempts and all(read(row) == value for read, value in wanted):
+            sums = Sums(*row[width:-3])
+            sums.picos = (dollars * 1_000_000 + micros) * 1_000_000 + picos
+            key = tuple([read(row) for read in keys])
+            found[key] = sums + found[key] if key in found else sums
+    return found
 
 
 def fold(connection: sqlite3.Connection, end: int) -> bool:
-    """Fold the oldest hour of charges from before a quarter; give whether there was one."""
+    """Fold the oldest hour of charges from before a quarter; give whether there was one.
+
+    Raises:
+        UnreadableError: A row cannot be read.
+    """
     (first,) = connection.execute("SELECT min(quarter) FROM charges").fetchone()
-    if first is None or first >= end:
-        return False
-    limit = (min(first + _HOUR, end),)
+    with reading():
+        if first is None or first >= end:
+            return False
+        limit = (min(first + _HOUR, end),)
     with transaction(connection):
         connection.execute(_FOLD, limit)
         connection.execute("DELETE FROM charges WHERE quarter < ?", limit)

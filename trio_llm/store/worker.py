@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from trio_llm.blocking import in_virtual_time
-from trio_llm.store.faults import fault, shows_damage, unreadable
+from trio_llm.store.faults import UnreadableError, fault, shows_damage, unreadable
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ class Worker:
         """Run a function that uses the connection.
 
         Raises:
-            StoreError: The database could not do it.
+            StoreError: The database could not do it, or there is a row in it that nobody
+                can have written.
         """
         if in_virtual_time():
             await trio.lowlevel.checkpoint()
@@ -49,13 +50,13 @@ class Worker:
         """Run it here and now.
 
         Raises:
-            StoreError: The database could not do it.
+            StoreError: As with `run`.
         """
         try:
             return work()
         except sqlite3.Error as error:
             self.damaged = self.damaged or shows_damage(error)
             raise fault(self.path, error) from error
-        except UnicodeDecodeError as error:  # in a name that SQLite would have told us of
+        except (UnicodeDecodeError, UnreadableError) as error:
             self.damaged = True
             raise unreadable(self.path, error) from error

@@ -14,9 +14,9 @@ import attrs
 from trio_llm import events
 from trio_llm.telemetry.attributes import Attributes
 
-_TOLD: Final[Mapping[type[events.Event], tuple[str, ...]]] = MappingProxyType(
+TOLD: Final[Mapping[type[events.Event], tuple[str, ...]]] = MappingProxyType(
     {
-        events.WinnerChosen: ("winner",),
+        events.WinnerChosen: ("winner", "hedged"),
         events.LoserCancelled: ("loser",),
         events.LoserDiscarded: ("loser",),
         events.AdviceMissing: ("adviser", "member"),
@@ -63,7 +63,7 @@ def _named(record: type[events.Event]) -> str:
     return "trio_llm." + re.sub(r"(?<!^)(?=[A-Z])", "_", record.__name__).lower()
 
 
-_NAMES: Final = {record: _named(record) for record in _TOLD}
+_NAMES: Final = {record: _named(record) for record in TOLD}
 
 
 def happening(event: events.Event, *, content: bool) -> Happening | None:
@@ -74,7 +74,7 @@ def happening(event: events.Event, *, content: bool) -> Happening | None:
         content: Whether it may hold what was asked and answered.
     """
     record = type(event)
-    fields = _TOLD.get(record)
+    fields = TOLD.get(record)
     if fields is None:
         return None
     if content:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
-
 from trio_llm import events
 from trio_llm.chat import Certainty, Cost, Usage
 from trio_llm.telemetry.meters import Meters
@@ -20,20 +18,6 @@ CERTAINTIES: Final[Mapping[Certainty, str]] = {
 """How sure an amount is, as the value of a label."""
 
 
-@attrs.define(eq=False)
-class _OpenCall:
-    """A call under way.
-
-    Attributes:
-        place: The labels under which it is counted in flight.
-        hedged: The members that were asked because others were late, by the way to their
-            balancer.
-    """
-
-    place: Key
-    hedged: dict[Key, list[str]] | None = None
-
-
 class Metrics:
     """An observer that counts; ``llm.subscribe(Metrics())`` works with any runtime.
 
@@ -45,7 +29,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._meters = Meters()
-        self._open: dict[int, _OpenCall] = {}
+        self._places: dict[int, Key] = {}
         self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
             events.RequestStarted: self._request_started,
             events.RequestFinished: self._request_finished,
@@ -54,7 +38,6 @@ class Metrics:
             events.AttemptFailed: self._attempt_failed,
             events.AttemptCancelled: self._attempt_cancelled,
             events.WinnerChosen: self._winner_chosen,
-            events.HedgeStarted: self._hedge_started,
             events.CacheStored: self._cache_stored,
             **{record: self._counting(record) for record in _COUNTED},
         }
@@ -76,15 +59,14 @@ class Metrics:
         return lambda event: counter.add(key_of(event), 1)
 
     def _request_started(self, event: events.RequestStarted) -> None:
-        if event.call is not None and len(self._open) < MOST_CALLS:
-            place = self._meters.requests_in_flight.enter(event.path[:1])
-            self._open[event.call] = _OpenCall(place)
+        if event.call is not None and len(self._places) < MOST_CALLS:
+            self._places[event.call] = self._meters.requests_in_flight.enter(event.path[:1])
 
     def _request_finished(self, event: events.RequestFinished) -> None:
         meters = self._meters
-        opened = None if event.call is None else self._open.pop(event.call, None)
-        if opened is not None:
-            meters.requests_in_flight.leave(opened.place)
+        place = None if event.call is None else self._places.pop(event.call, None)
+        if place is not None:  # otherwise it began before anybody counted
+            meters.requests_in_flight.leave(place)
         endpoint, operation, outcome = event.path[0], event.operation, event.outcome
         meters.requests.add((endpoint, operation, outcome, event.error or ""), 1)
         meters.request_duration.observe((endpoint, operation, outcome), event.latency)
@@ -143,21 +125,9 @@ class Metrics:
             meters.reasoning_tokens.add(which, usage.reasoning_tokens)
 
     def _winner_chosen(self, event: events.WinnerChosen) -> None:
-        balancer, opened = event.path[-1], self._opened(event)
-        self._meters.contests.add((balancer, event.winner, "won"), 1)
-        hedged = None if opened is None else opened.hedged
-        if hedged and event.winner in hedged.pop(event.path, ()):
-            self._meters.hedges.add((balancer, "won"), 1)
-
-    def _hedge_started(self, event: events.HedgeStarted) -> None:
-        self._meters.hedges.add((event.path[-1], "started"), 1)
-        opened = self._opened(event)
-        if opened is not None:
-            opened.hedged = opened.hedged or {}
-            opened.hedged.setdefault(event.path, []).append(event.member)
-
-    def _opened(self, event: events.Event) -> _OpenCall | None:
-        return None if event.call is None else self._open.get(event.call)
+        self._meters.contests.add((event.path[-1], event.winner, "won"), 1)
+        if event.hedged:
+            self._meters.hedges.add((event.path[-1], "won"), 1)
 
     def _cache_stored(self, event: events.CacheStored) -> None:
         meters = self._meters
@@ -169,6 +139,7 @@ class Metrics:
 _COUNTED: Final[Mapping[type[events.Event], tuple[str, Callable[[Any], Key]]]] = {
     events.LoserCancelled: ("contests", lambda event: (event.path[-1], event.loser, "lost")),
     events.LoserDiscarded: ("contests", lambda event: (event.path[-1], event.loser, "discarded")),
+    events.HedgeStarted: ("hedges", lambda event: (event.path[-1], "started")),
     events.HedgeSuppressed: ("hedges", lambda event: (event.path[-1], "suppressed")),
     events.FellBack: ("fallbacks", lambda event: (event.path[-1], event.failed)),
     events.StreamSwitched: ("switches", lambda event: (event.failed,)),

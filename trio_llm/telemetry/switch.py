@@ -45,8 +45,9 @@ class Telemetry:
         self._trace(wanted=settings.opentelemetry, content=settings.content)
 
     def stop(self) -> None:
-        """Observe nothing any more."""
-        self._count(wanted=False)
+        """Observe nothing any more; what was counted can still be read."""
+        if self._stop_counting is not None:
+            self._stop_counting()
         self._trace(wanted=False, content=False)
 
     def snapshot(self) -> MetricsSnapshot:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from trio_llm.cli.amounts import duration
 from trio_llm.cli.attempts import seconds
+from trio_llm.cli.columns import fitting
 from trio_llm.cli.monitor.watch import Change, Probed, Watch
 from trio_llm.cli.terminal import printable
 from trio_llm.providers.status import ProviderStatus
@@ -34,7 +35,7 @@ _COLUMNS: Final[Mapping[str, int]] = {
 
 _LEFT: Final = frozenset(("name", "state", "breaker", "last probe"))
 
-_STATES: Final[Mapping[str, str]] = {
+STATES: Final[Mapping[str, str]] = {
     "ready": "green",
     "occupied": "cyan",
     "closed": "green",
@@ -91,7 +92,8 @@ class Board:
 
     def _table(self, now: float, statuses: Sequence[ProviderStatus]) -> Table:
         rows = [self._row(now, status) for status in statuses]
-        shown = _fitting(rows, self.width)
+        # A rest that has begun must not make the others jump.
+        shown = fitting(_COLUMNS, rows, self.width, least={"rest": cell_len("300.0 s")})
         table = Table()
         for heading in shown:
             last = heading == "last probe"
@@ -111,8 +113,8 @@ class Board:
         record = self.watch.records[status.name]
         return {
             "name": Text(status.name, "bold"),
-            "state": Text(status.state, _STATES.get(status.state, "red")),
-            "breaker": Text(breaker.replace("_", " "), _STATES.get(breaker, "red")),
+            "state": Text(status.state, STATES.get(status.state, "red")),
+            "breaker": Text(breaker.replace("_", " "), STATES.get(breaker, "red")),
             "places": Text(f"{status.in_flight + status.held}/{status.max_concurrency}"),
             "queue": Text(str(status.queued)),
             "rest": Text(f"{rest:.1f} s" if rest else "", "yellow"),
@@ -124,24 +126,6 @@ class Board:
             "tokens left": _left(status.tokens_available),
             "last probe": _last(now, self.watch.last.get(status.name)),
         }
-
-
-def _fitting(rows: Sequence[Mapping[str, Text]], width: int) -> list[str]:
-    """Give the columns that say something and, together, are no wider than the terminal."""
-    widths = {
-        heading: max([cell_len(heading), *[row[heading].cell_len for row in rows]])
-        for heading in _COLUMNS
-        if any(row[heading].plain for row in rows) or not _COLUMNS[heading]
-    }
-    # A rest that has begun must not make the others jump.
-    widths["rest"] = max(widths.get("rest", 0), cell_len("300.0 s"))
-    room = width - 1
-    shown: set[str] = set()
-    for heading in sorted(widths, key=lambda heading: _COLUMNS[heading]):
-        if widths[heading] + 3 <= room or not _COLUMNS[heading]:
-            shown.add(heading)
-            room -= widths[heading] + 3
-    return [heading for heading in _COLUMNS if heading in shown]
 
 
 def _time(value: float | None) -> Text:

@@ -1,0 +1,1 @@
+"""What is given again, and what several callers share."""
