@@ -44,9 +44,8 @@ class Kept:
             self.forget(new.created)
         while full():
             self.answers.popitem(last=False)
-        return len(
-            (before | ({new.key} if len(new.content) <= size else set())) - set(self.answers)
-        )
+        kept = {new.key} if len(new.content) <= size else set[bytes]()
+        return len((before | kept).difference(self.answers))
 
     def forget(self, before: float) -> int:
         """Forget what has expired."""

@@ -13,7 +13,7 @@ from tests.store.store_pieces import virtually
 from trio_llm.store import Release, SQLiteStore, UsageQuery, UsageRow
 from trio_llm.testing import seeds
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def _killed(path: Path, first: int, size: int, rng: random.Random) -> dict[str, int]:

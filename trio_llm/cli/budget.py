@@ -20,7 +20,6 @@ from trio_llm.cli.options import AsJson, ConfigPath, debug_of, examples
 from trio_llm.cli.stored import Place, place_of, reading
 from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import load_config
-from trio_llm.ledger import Accounts
 from trio_llm.policy.spending import BudgetStatus, Rule
 
 EPILOG = examples(
@@ -101,18 +100,13 @@ async def standing(place: Place, rules: Sequence[Rule]) -> tuple[BudgetStatus, .
     # To set something aside asks for room, which there need not be any more: under rules
     # that only warn there always is, and the true ones take over what they hold.
     lenient = [attrs.evolve(rule, on_limit="warn") for rule in rules]
-    async with reading(place, lenient) as accounts:
-        await _fill(accounts, rules)
-    accounts.spending.reconfigure(rules)
+    async with reading(place) as accounts:
+        accounts.reconfigure(lenient, await accounts.history(lenient))
+        now = place.clock()
+        for each in await accounts.journal.store.outstanding():
+            accounts.spending.reserve(now, each.subject, each.estimate)
+    accounts.reconfigure(rules, ())
     return accounts.budgets()
-
-
-async def _fill(accounts: Accounts, rules: Sequence[Rule]) -> None:
-    for name, account, cost in await accounts.history(rules):
-        accounts.spending.restore(name, account, cost)
-    now = accounts.wall_clock()
-    for each in await accounts.journal.store.outstanding():
-        accounts.spending.reserve(now, each.subject, each.estimate)
 
 
 def budget_table(statuses: Sequence[BudgetStatus], rules: Sequence[Rule], width: int) -> Table:

@@ -3,7 +3,7 @@ and without the lock, so that an agent may be at work meanwhile.
 """  # noqa: D205, D212 - one sentence
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from trio_llm.config import Config
 from trio_llm.errors import ConfigError
 from trio_llm.events import EventStream
 from trio_llm.ledger import Accounts, Journal
-from trio_llm.policy.spending import Rule, Spending
+from trio_llm.policy.spending import Spending
 from trio_llm.store import MemoryStore, SQLiteStore, Store
 
 wall_clock: Callable[[], float] = time.time
@@ -72,12 +72,8 @@ def place_of(config: Config, source: Path | None, what: str) -> Place:
 
 
 @asynccontextmanager
-async def reading(place: Place, rules: Sequence[Rule] = ()) -> AsyncGenerator[Accounts, None]:
+async def reading(place: Place) -> AsyncGenerator[Accounts, None]:
     """Open the books for reading alone; there is nothing in those that have not been begun.
-
-    Args:
-        place: Where they are.
-        rules: The budgets, of which none is filled yet.
 
     Raises:
         StoreError: They cannot be read.
@@ -85,4 +81,4 @@ async def reading(place: Place, rules: Sequence[Rule] = ()) -> AsyncGenerator[Ac
     store: Store = SQLiteStore(place.path, read_only=True) if place.begun else MemoryStore()
     events = EventStream()
     async with store.opened():
-        yield Accounts("", place.clock, events, Journal(store, events), Spending(rules))
+        yield Accounts("", place.clock, events, Journal(store, events), Spending(()))

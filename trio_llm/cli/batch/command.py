@@ -23,7 +23,6 @@ from trio_llm.cli.terminal import Terminal, printable
 from trio_llm.config import load_config
 from trio_llm.endpoint import CallOptions, Endpoint
 from trio_llm.errors import LLMError
-from trio_llm.ledger import installed_book
 from trio_llm.runtime import open_runtime
 
 EPILOG = examples(
@@ -102,8 +101,6 @@ def batch(
         # The output is touched last: nothing that is wrong before it shall cost an answer.
         async with open_runtime(loaded) as runtime:
             endpoint = runtime if via is None else runtime.provider(via)
-            if not loaded.simulated:
-                await installed_book()  # takes a while, and must not when answers are waiting
             with Journal(output, identity, fresh=fresh, again=retry_failed) as journal:
                 total, done = _survey(file, journal)
                 journal.forget_failures()

@@ -146,7 +146,9 @@ def _place(config: Path | None, store: Path | None) -> Place:
     if store is None:
         return place_of(load_config(config), config, "usage")
     if not store.exists():
-        raise ConfigError(["no such file; give that of a store, as [store] path names it"], str(store))
+        raise ConfigError(
+            ["no such file; give that of a store, as [store] path names it"], str(store)
+        )
     return Place(store, "UTC" if config is None else load_config(config).time_zone)
 
 
