@@ -245,6 +245,28 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"after some answers: 54\d tokens \(an estimate, lately \d% off\)",
         r"billed in the end: 546$",
     ),
+    "metrics_prometheus": (
+        r'^trio_llm_requests_total{endpoint="reliable",.*outcome="succeeded"} 5\.0$',
+        r'^trio_llm_attempts_total{error="ServerError",.*provider="broken"} \d\.0$',
+        r"^trio_llm_cost_dollars_total{.*} 0\.00\d+$",
+        r'^trio_llm_fallbacks_total{balancer="reliable",failed="broken"} 5\.0$',
+        r'^trio_llm_breaker_state{provider="house",state="closed"} 1\.0$',
+        r"^shares: {'broken': 0\.\d+, 'house': 0\.\d+}$",
+        r"^half of the calls within 0\.\d\d s$",
+    ),
+    "metrics_console": (
+        r"^calls: {'succeeded': 20}$",
+        r"^  \w+: \d+% of the attempts, won \d+, half within 0\.\d\d s$",
+        r"^failed at moody: \d+$",
+        r"^  near-model: \d+ tokens written, \$0\.00\d+$",
+    ),
+    "tracing_opentelemetry": (
+        r"^answer a customer$",
+        r"^  chat reliable: provider=quick outcome=succeeded \[fell_back\] \[hedge_started\]",
+        r"^    chat simulated: provider=broken outcome=failed type=ServerError$",
+        r"^    chat simulated: provider=slow outcome=cancelled reason='quick' answered first$",
+        r"^    chat simulated: provider=quick outcome=succeeded hedged=True output_tokens=\d+$",
+    ),
 }
 """What each example's output must contain, in this order."""
 

@@ -298,7 +298,7 @@ class Switchboard:
             metadata=answer.metadata,
             attempts=call.attempts,
             raw=completion.raw,
-            cost=call.cost(),
+            cost=call.cost,
         )
 
     def concluded(self, call: Call, node: Node, answer: Answer) -> OperationResult:
@@ -314,7 +314,7 @@ class Switchboard:
             latency=answer.finished - call.started,
             metadata=answer.metadata,
             attempts=call.attempts,
-            cost=call.cost(),
+            cost=call.cost,
         )
 
     def given(self, call: Call, node: Node, reply: Reply) -> Reply:
@@ -349,7 +349,7 @@ def _finish(
     """Make the record of how a call ended, now."""
     now = trio.current_time()
     head = (now, call.number, (node.name,), outcome, now - call.started)
-    cost = call.cost()
+    cost = call.cost
     if answer is None:
         return events.RequestFinished(*head, None, error, cost=cost, operation=call.operation)
     result = answer.result

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.cli.cli_books import NOW, Books
 from tests.cli.cli_runs import FOREIGN, ROOT, Cli, Process, Said
+from trio_llm.cli import stored
 from trio_llm.cli.app import app
 
 
@@ -105,3 +107,10 @@ members = ["quick", "slow"]
 """
     )
     return str(path)
+
+
+@pytest.fixture
+def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
+    """Give a folder for books, and have commands take the time of day from there."""
+    monkeypatch.setattr(stored, "wall_clock", lambda: NOW)
+    return Books(tmp_path)

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from tests.guarantees.scenes import Cast
-from trio_llm import CacheSettings, Config, LLMError, Reply, Runtime, StreamEvent
+from trio_llm import CacheSettings, Config, LLMError, Reply, ReplyStream, Runtime, StreamEvent
 from trio_llm.config.schema import Member
 
 SHARED = CacheSettings(single_flight=True)
@@ -64,10 +64,18 @@ class Callers:
         """Let a caller ask in a task of its own; `when` is as for `ask`."""
         nursery.start_soon(partial(self.ask, number, call, **when))
 
-    async def read(self, number: int, llm: Runtime, *, pause: float = 0.0, **options: Any) -> Reply:
+    async def read(
+        self,
+        number: int,
+        llm: Runtime,
+        *,
+        prompt: str = "hello",
+        pause: float = 0.0,
+        **options: Any,
+    ) -> Reply:
         """Read a stream to its end, with a pause after each event."""
         events = self.events.setdefault(number, [])
-        async with llm.stream("hello", **options) as stream:
+        async with llm.stream(prompt, **options) as stream:
             async for event in stream:
                 events.append(event)
                 if pause:
@@ -91,3 +99,27 @@ def assert_nothing_left(cast: Cast, llm: Runtime) -> None:
     assert cast.running == 0
     for status in llm.status():
         assert (status.name, status.in_flight, status.queued) == (status.name, 0, 0)
+
+
+async def rest_of(stream: ReplyStream) -> Reply:
+    """Read a stream to its end."""
+    async for _ in stream:
+        pass
+    return stream.reply
+
+
+@attrs.define(eq=False)
+class CancelBefore(trio.abc.Instrument):
+    """Cancels a scope before the task step with a given number, and notes when that was."""
+
+    scope: trio.CancelScope
+    step: int
+    steps: int = attrs.field(default=0, init=False)
+    cancelled_at: float = attrs.field(default=float("inf"), init=False)
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - Trio names it
+        """Count the step."""
+        if self.steps == self.step:
+            self.cancelled_at = trio.current_time()
+            self.scope.cancel(reason="the test says so")
+        self.steps += 1

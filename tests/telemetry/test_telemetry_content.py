@@ -17,6 +17,7 @@ from trio_llm import (
     File,
     Image,
     InvalidRequestError,
+    ListModels,
     LLMError,
     Message,
     ModerateRequest,
@@ -24,6 +25,7 @@ from trio_llm import (
     Race,
     Request,
     ServerError,
+    TelemetrySettings,
     Text,
     Tool,
     ToolCall,
@@ -31,7 +33,6 @@ from trio_llm import (
     events,
 )
 from trio_llm.chat import Completion, Embeddings, Reasoning, Usage
-from trio_llm.config.accounting import TelemetrySettings
 from trio_llm.telemetry import Tracing
 from trio_llm.telemetry.content import answer_content, request_content
 from trio_llm.telemetry.happenings import TOLD, happening
@@ -181,6 +182,7 @@ def test_texts_of_other_operations_are_told_and_vectors_are_not() -> None:
     """What is to be embedded or judged is words; what comes back is not."""
     for request in (EmbedRequest(texts=["a", "b"]), ModerateRequest(texts=["a", "b"])):
         assert request_content(request) == {"trio_llm.input.texts": '["a", "b"]'}
+    assert request_content(ListModels()) == {}
     assert answer_content(Embeddings(vectors=((1.0, 2.0),))) == {}
 
 

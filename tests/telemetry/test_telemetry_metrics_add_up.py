@@ -25,9 +25,9 @@ from trio_llm import (
     Restart,
     Retry,
     Runtime,
+    TelemetrySettings,
     Timeouts,
 )
-from trio_llm.config.accounting import TelemetrySettings
 from trio_llm.config.schema import Member
 from trio_llm.testing import (
     Answers,

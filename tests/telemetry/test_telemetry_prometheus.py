@@ -9,9 +9,16 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.guarantees.scenes import Cast
-from trio_llm import Config, ConfigError, CooldownSettings, Fallback, LLMError, events
+from trio_llm import (
+    Config,
+    ConfigError,
+    CooldownSettings,
+    Fallback,
+    LLMError,
+    TelemetrySettings,
+    events,
+)
 from trio_llm.chat import Cost, Usage
-from trio_llm.config.accounting import TelemetrySettings
 from trio_llm.telemetry import Metrics, prometheus_collector, prometheus_text
 from trio_llm.testing import Answers, Fails, World, run
 

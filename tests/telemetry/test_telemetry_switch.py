@@ -12,8 +12,7 @@ import trio
 
 from tests.guarantees.scenes import Cast
 from tests.telemetry.telemetry_scenes import PROMPT, Figures, Recorder, everything_said, facts
-from trio_llm import Config, ConfigError, Runtime, load_config, telemetry
-from trio_llm.config.accounting import TelemetrySettings
+from trio_llm import Config, ConfigError, Runtime, TelemetrySettings, load_config, telemetry
 from trio_llm.events import EventStream
 from trio_llm.telemetry import switch
 from trio_llm.testing import Answers, Stalls, World, run

@@ -405,8 +405,9 @@ def test_kinds_have_the_names_of_the_conventions(kind: str, name: str) -> None:
     """Each kind that the conventions know is called as they call it."""
     recorder = Recorder()
     tracing = Tracing(recorder.provider)
-    tracing(events.AttemptStarted(1.0, None, ("house",), 1, "m", kind))
-    tracing(events.AttemptFailed(1.0, None, ("house",), 1, 0.1, "ServerError", "no", "m", kind))
+    tracing(events.RequestStarted(1.0, 1, ("house",), False))
+    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m", kind))
+    tracing(events.AttemptFailed(1.0, 1, ("house",), 1, 0.1, "ServerError", "no", "m", kind))
     (span,) = recorder.spans
     assert facts(span)["gen_ai.provider.name"] == name
 
@@ -415,6 +416,7 @@ def test_every_kind_of_token_and_the_cost_are_told() -> None:
     """Parts of the input and of the output have attributes of their own."""
     recorder = Recorder()
     tracing = Tracing(recorder.provider)
+    tracing(events.RequestStarted(1.0, 1, ("house",), False))
     tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m", "openai"))
     tracing(
         events.AttemptSucceeded(
@@ -460,9 +462,37 @@ def test_what_began_before_it_looked_is_left_alone() -> None:
     """Ends without beginnings make no span and no error."""
     recorder = Recorder()
     tracing = Tracing(recorder.provider)
+    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m"))
     tracing(events.AttemptSucceeded(1.0, 1, ("house",), 1, 0.5))
     tracing(events.FirstToken(1.0, 1, ("house",), 1, 0.5))
     tracing(events.FellBack(1.0, 1, ("house",), "a", "no"))
     tracing(events.RequestFinished(1.0, 1, ("house",), "succeeded", 0.5))
     tracing(events.ConfigReloaded(1.0, None, (), 2, (), (), ()))
     assert recorder.spans == []
+
+
+def test_an_attempt_that_was_not_seen_to_begin_ends_no_other() -> None:
+    """Within an attempt, the end of one of an unknown call is left alone."""
+    recorder = Recorder()
+    tracing = Tracing(recorder.provider)
+    tracing(events.RequestStarted(1.0, 2, ("house",), False))
+    tracing(events.AttemptStarted(1.0, 2, ("house",), 1, "m"))
+    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m"))
+    tracing(events.FirstToken(1.0, 1, ("house",), 1, 0.5))
+    tracing(events.AttemptSucceeded(1.0, 1, ("house",), 1, 0.5, "m"))
+    assert recorder.spans == []
+    tracing(events.AttemptCancelled(1.0, 2, ("house",), 1, 0.5, "no need"))
+    (span,) = recorder.spans
+    assert facts(span)["trio_llm.outcome"] == "cancelled"
+    assert "gen_ai.response.time_to_first_chunk" not in facts(span)
+
+
+def test_a_model_that_the_caller_names_is_in_the_name() -> None:
+    """The conventions call a span by its operation and its model."""
+
+    async def named(llm: Runtime) -> None:
+        await llm.generate(PROMPT, model="large")
+
+    (call,) = _traced(Cast().provider("house", Answers()), named).calls
+    assert call.name == "chat large"
+    assert facts(call)["gen_ai.request.model"] == "large"

@@ -24,13 +24,14 @@ class EventLog:
 
     Attributes:
         whole: Whether its beginning is still there.
+        closed: Whether nothing more comes.
     """
 
     capacity: int
     whole: bool = attrs.field(default=True, init=False)
+    closed: bool = attrs.field(default=False, init=False)
     _events: list[FedEvent] = attrs.field(factory=list[FedEvent], init=False)
     _gone: int = attrs.field(default=0, init=False)
-    _closed: bool = attrs.field(default=False, init=False)
     _cursors: "list[Cursor]" = attrs.field(factory=list["Cursor"], init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _progress: trio.Event | None = attrs.field(default=None, init=False)
@@ -66,7 +67,7 @@ class EventLog:
 
     def close(self) -> None:
         """Say that nothing more comes."""
-        self._closed = True
+        self.closed = True
         self._tell()
 
     async def taken(self, cursor: "Cursor") -> list[FedEvent]:
@@ -78,7 +79,7 @@ class EventLog:
                 cursor.position += len(some)
                 self.advanced()
                 return some
-            if self._closed:
+            if self.closed:
                 return []
             await self._news.wait()
 

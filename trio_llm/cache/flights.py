@@ -134,9 +134,13 @@ class Flight:
     @property
     def may_be_joined(self) -> bool:
         """Whether somebody who asks now may share it."""
-        answer = self.answer
-        failed = self.ask.error is not None or (answer is not None and answer.error is not None)
-        return not (self._left or failed) and (self.log is None or self.log.whole)
+        if self._left or self.ask.error is not None:
+            return False
+        if self.log is None or self.answer is None:
+            return True
+        # A stream that broke is not over while another provider may go on with it.
+        failed = self.log.closed and self.answer.result is None
+        return self.log.whole and not failed
 
     def board(self, since: float) -> Seat:
         """Give a caller a seat, from whose deadline on it is planned for."""

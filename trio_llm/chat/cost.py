@@ -68,14 +68,10 @@ class Cost:
     @classmethod
     def total(cls, costs: Iterable["Cost | None"]) -> "Cost":
         """Sum costs up; one that is not known (``None``) makes the sum *at least*."""
-        amount, certainty = _ZERO, Certainty.EXACT
+        total = Sum()
         for cost in costs:
-            if cost is None:
-                certainty = Certainty.AT_LEAST
-            else:
-                amount = EXACT.add(amount, cost.amount)
-                certainty = max(certainty, cost.certainty)
-        return cls(amount, certainty)
+            total.add(cost)
+        return cls(total.amount, total.certainty)
 
 
 UNKNOWN: Final = Cost(certainty=Certainty.AT_LEAST)
@@ -83,6 +79,35 @@ UNKNOWN: Final = Cost(certainty=Certainty.AT_LEAST)
 
 NOTHING: Final = Cost()
 """Nothing, for sure."""
+
+
+_sum: Final = EXACT.add
+
+
+@attrs.define(eq=False)
+class Sum:
+    """Costs that are added up one by one.
+
+    Attributes:
+        amount: US dollars so far.
+        certainty: How sure that is: as sure as the least sure of them.
+    """
+
+    amount: Decimal = _ZERO
+    certainty: Certainty = Certainty.EXACT
+
+    def add(self, cost: Cost | None) -> None:
+        """Add one; one that is not known (``None``) makes the sum *at least*."""
+        if cost is None:
+            self.certainty = Certainty.AT_LEAST
+        elif cost is not NOTHING:
+            self.amount = _sum(self.amount, cost.amount)
+            self.certainty = max(self.certainty, cost.certainty)
+
+    @property
+    def cost(self) -> Cost:
+        """The sum."""
+        return Cost(self.amount, self.certainty)
 
 
 def rounded(amount: Decimal) -> Decimal:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trio_llm._version import __version__
-from trio_llm.cli import ask, batch, budget, check, compare, demo, monitor, status, usage
+from trio_llm.cli import ask, batch, budget, check, compare, demo, monitor, status, top, usage
 from trio_llm.cli.cache import cache_app
 from trio_llm.cli.config import config_app
 from trio_llm.cli.models import models_app
@@ -52,6 +52,7 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=check.EPILOG)(check.check)
 app.command(epilog=monitor.EPILOG)(monitor.monitor)
+app.command(epilog=top.EPILOG)(top.top)
 app.command(epilog=usage.EPILOG)(usage.usage)
 app.command(epilog=budget.EPILOG)(budget.budget)
 app.add_typer(cache_app)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,7 @@ _WIDEST: Final = 50
 """Columns of a bar that is as long as any; longer ones are no easier to compare."""
 
 _NARROWEST: Final = 8
+_FIGURES: Final = ("said", "share")
 
 
 def bar(share: float, width: int, style: str = "green", claimed: float = 0.0) -> Text:
@@ -41,12 +43,14 @@ class Line:
     Attributes:
         name: What it is of.
         amount: How long its bar is, in whatever unit the chart has.
-        said: The amount in words, and what else there is to say.
+        said: The amount in words.
+        share: What share of the whole it is, in words.
     """
 
     name: str
     amount: float
     said: str
+    share: str = ""
 
 
 def chart(title: str, lines: Sequence[Line], width: int, style: str = "green") -> RenderableType:
@@ -59,15 +63,18 @@ def chart(title: str, lines: Sequence[Line], width: int, style: str = "green") -
         style: The colour of the bars.
     """
     greatest = max((line.amount for line in lines), default=0.0)
-    names = max((Text(line.name).cell_len for line in lines), default=0)
-    said = max((Text(line.said).cell_len for line in lines), default=0)
+    names = max((cell_len(line.name) for line in lines), default=0)
+    figures = sum(max((len(getattr(line, f)) for line in lines), default=0) for f in _FIGURES)
     names = min(names, max(_NARROWEST, width // 3))
-    room = max(_NARROWEST, min(_WIDEST, width - names - said - 6))
+    room = max(_NARROWEST, min(_WIDEST, width - names - figures - 7))
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=names + 2, no_wrap=True, overflow="ellipsis")
     grid.add_column(width=room, no_wrap=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis")
+    for _ in _FIGURES:
+        grid.add_column(no_wrap=True, justify="right", overflow="ellipsis")
     for line in lines:
         share = line.amount / greatest if greatest else 0.0
-        grid.add_row(Text(f"  {line.name}"), bar(share, room, style), Text(line.said))
+        grid.add_row(
+            Text(f"  {line.name}"), bar(share, room, style), Text(line.said), Text(line.share)
+        )
     return Group(Text(title, "italic"), grid)

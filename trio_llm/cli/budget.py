@@ -30,20 +30,22 @@ EPILOG = examples(
 _RANKS: Final[Mapping[str, int]] = {
     "budget": 0,
     "whose": 1,
-    "used": 3,
+    "used": 2,
     "spent": 0,
     "set aside": 5,
     "limit": 0,
-    "left": 2,
+    "left": 3,
     "until": 4,
-    "expected": 6,
+    "projected": 6,
     "alerts": 7,
     "at the limit": 8,
 }
 """The columns, and in which order they get what room there is; 0 is always shown."""
 
 _LEFT: Final = frozenset(("budget", "whose", "used", "until", "alerts", "at the limit"))
-_BAR: Final = 20
+_WIDE: Final = 120
+"""Columns of a terminal that has room for long bars."""
+
 _ON_LIMIT: Final[Mapping[str, str]] = {
     "refuse": "refuses",
     "fall_on": "falls on",
@@ -69,7 +71,7 @@ def budget(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
                 '[budgets.daily] with limit = 5.0 (US dollars) and period = "day"'
             )
             return ExitCode.OK
-        place = place_of(loaded, config, "budgets")
+        place = place_of(loaded, config, "budgets are")
         statuses = await standing(place, rules)
         if as_json:
             terminal.document(
@@ -117,7 +119,8 @@ def budget_table(statuses: Sequence[BudgetStatus], rules: Sequence[Rule], width:
         rules: The budgets.
         width: Columns of the terminal.
     """
-    rows = [_cells(status, rule) for rule, status in _in_order(statuses, rules)]
+    length = 20 if width >= _WIDE else 10
+    rows = [_cells(status, rule, length) for rule, status in _in_order(statuses, rules)]
     return fitted(_RANKS, rows, width, left=_LEFT, title="Budgets")
 
 
@@ -125,11 +128,11 @@ def _in_order(
     statuses: Sequence[BudgetStatus], rules: Sequence[Rule]
 ) -> Iterator[tuple[Rule, BudgetStatus | None]]:
     for rule in rules:
-        own = [status for status in statuses if status.name == rule.name]
+        own: list[BudgetStatus | None] = [each for each in statuses if each.name == rule.name]
         yield from ((rule, status) for status in own or [None])
 
 
-def _cells(status: BudgetStatus | None, rule: Rule) -> dict[str, Text]:
+def _cells(status: BudgetStatus | None, rule: Rule, length: int) -> dict[str, Text]:
     cells = {heading: Text() for heading in _RANKS}
     period = "in all" if rule.period == "total" else f"a {rule.period}"
     cells |= {
@@ -148,12 +151,12 @@ def _cells(status: BudgetStatus | None, rule: Rule) -> dict[str, Text]:
     passed = [f"{alert:.0%}" for alert in rule.alerts if share >= alert]
     return cells | {
         "whose": Text(f"{rule.per} {printable(status.account)}" if status.account else "all"),
-        "used": bar(share, _BAR, style, reserved).append(f" {share:.0%}", style),
+        "used": bar(share, length, style, reserved).append(f" {share:.0%}", style),
         "spent": Text(money(Cost(status.spent, status.certainty)), style),
         "set aside": Text(dollars(status.reserved) if status.reserved else ""),
         "left": Text(dollars(status.remaining)),
         "until": Text(_until(status, rule)),
-        "expected": Text("" if status.projected is None else dollars(status.projected)),
+        "projected": Text("" if status.projected is None else dollars(status.projected)),
         "alerts": Text(", ".join(passed), "yellow"),
     }
 
@@ -168,7 +171,7 @@ def _until(status: BudgetStatus, rule: Rule) -> str:
     if status.until is None:
         return ""
     zone = UTC if rule.time_zone == "UTC" else ZoneInfo(rule.time_zone)
-    return f"{datetime.fromtimestamp(status.until, zone):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(status.until, zone):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
 
 
 def status_data(status: BudgetStatus, rules: Sequence[Rule]) -> dict[str, Any]:

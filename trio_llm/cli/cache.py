@@ -132,7 +132,7 @@ def clear(
 
 def _place(config: Path | None) -> tuple[Config, Place]:
     loaded = load_config(config)
-    return loaded, place_of(loaded, config, "answers")
+    return loaded, place_of(loaded, config, "answers are")
 
 
 async def confirmed(question: str, terminal: Terminal) -> bool:

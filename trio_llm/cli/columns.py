@@ -50,6 +50,7 @@ def fitted(
     left: Collection[str] = (),
     title: str | None = None,
     sums: bool = False,
+    least: Mapping[str, int] | None = None,
 ) -> Table:
     """Give a table of the columns that fit.
 
@@ -60,9 +61,11 @@ def fitted(
         left: The headings whose cells begin at the left; all others are figures.
         title: What stands above it.
         sums: Whether the last row is the sum of the others.
+        least: As in `fitting`.
     """
     table = Table(title=title, title_justify="left")
-    shown = fitting(ranks, rows, width)
+    least = least or {}
+    shown = fitting(ranks, rows, width, least)
     for heading in shown:
         words = heading in left
         table.add_column(
@@ -70,6 +73,7 @@ def fitted(
             justify="left" if words else "right",
             overflow="fold" if words else "ellipsis",
             no_wrap=not words,
+            min_width=least.get(heading),
         )
     for number, row in enumerate(rows, start=1):
         table.add_row(

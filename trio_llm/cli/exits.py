@@ -53,11 +53,18 @@ async def _interruptible(command: Command, interrupted: ExitCode) -> ExitCode:
         try:
             code = await command()
         except Exception as error:  # noqa: BLE001 - raised again below, outside of the nursery
-            failure = error
+            failure = _alone(error)
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
     return code
+
+
+def _alone(error: Exception) -> Exception:
+    """Take what one task raised out of the group of its nursery."""
+    while type(error) is ExceptionGroup and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _code_of(failure: Exception, terminal: Terminal, *, debug: bool) -> ExitCode:

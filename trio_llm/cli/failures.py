@@ -10,6 +10,10 @@ from trio_llm.cli.remedies import remedy_for
 from trio_llm.cli.terminal import Terminal, printable
 
 _MOST_HINTS = 3
+_BUDGET = (
+    "`trio-llm budget` shows how the budgets stand; wait for the next period, or raise the "
+    "limit under `budgets`"
+)
 
 
 def _leaves(error: BaseException) -> Iterator[errors.ProviderError]:
@@ -17,6 +21,13 @@ def _leaves(error: BaseException) -> Iterator[errors.ProviderError]:
         yield from error.errors
     elif isinstance(error, errors.ProviderError):
         yield error
+
+
+def _over_budget(error: BaseException) -> bool:
+    """Whether a budget kept anybody from being asked."""
+    if isinstance(error, errors.AllProvidersFailed):
+        return any(map(_over_budget, error.exceptions))
+    return isinstance(error, errors.BudgetExceededError)
 
 
 def is_usage(error: errors.LLMError) -> bool:
@@ -87,7 +98,7 @@ def explain(error: errors.LLMError, terminal: Terminal) -> None:
         terminal.fail(_headline(error))
     else:
         terminal.remark(tree)
-    remedies: list[str] = []
+    remedies = [_BUDGET] if _over_budget(error) else []
     for leaf in _leaves(error):
         remedy = remedy_for(leaf)
         if remedy is not None and remedy not in remedies:

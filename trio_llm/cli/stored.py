@@ -1,6 +1,7 @@
-"""Where a configuration keeps its books, and how a command reads them: without any actor,
-and without the lock, so that an agent may be at work meanwhile.
-"""  # noqa: D205, D212 - one sentence
+"""Where a configuration keeps its books, and how a command reads them.
+
+That takes neither an actor nor the lock, so an agent may be at work meanwhile.
+"""
 
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -50,25 +51,19 @@ def place_of(config: Config, source: Path | None, what: str) -> Place:
     Args:
         config: The configuration.
         source: Its file; ``None`` when the environment decided.
-        what: What a store would keep.
+        what: What a store would keep, as in "usage is".
 
     Raises:
         ConfigError: It names none.
     """
     if config.store.path is not None:
         return Place(Path(config.store.path), config.time_zone)
+    problem = f"{what} kept in memory, and gone with the runtime; "
     if source is None:
-        raise ConfigError(
-            [f"{what} on disk need a configuration with a [store]; name its file with --config"],
-            "environment",
-        )
-    raise ConfigError(
-        [
-            f"it keeps {what} in memory, and they are gone with the runtime; "
-            'keep them in a file: put path = "trio_llm.db" under [store]'
-        ],
-        str(source),
-    )
+        remedy = "name a configuration with --config that has a path under [store]"
+        raise ConfigError([problem + remedy], "environment")
+    remedy = 'put path = "trio_llm.db" under [store] for a file on disk'
+    raise ConfigError([problem + remedy], str(source))
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import trio
 
 from trio_llm import events
 from trio_llm.chat import NOTHING, UNKNOWN, Certainty, Charge, Cost, Reservation, Subject, Usage
-from trio_llm.chat.cost import EXACT
+from trio_llm.chat.cost import EXACT, Sum
 from trio_llm.errors import BudgetExceededError
 from trio_llm.events import EventStream
 from trio_llm.ledger.journal import Journal
@@ -82,9 +82,6 @@ class Accounts:
         events: Where records go.
         journal: Where charges go.
         spending: The budgets.
-
-    Attributes:
-        paid: What all attempts of this run have cost so far.
     """
 
     run: str
@@ -92,9 +89,14 @@ class Accounts:
     events: EventStream
     journal: Journal
     spending: Spending
-    paid: Cost = attrs.field(default=NOTHING, init=False)
+    _paid: Sum = attrs.field(factory=Sum, init=False)
     _meanwhile: list[tuple[Subject, Cost | None]] | None = attrs.field(default=None, init=False)
     _numbers: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1), init=False)
+
+    @property
+    def paid(self) -> Cost:
+        """What all attempts of this run have cost so far."""
+        return self._paid.cost
 
     @property
     def budgeted(self) -> bool:
@@ -161,8 +163,7 @@ class Accounts:
             return
         entry.open = False
         now = self.wall_clock()
-        if cost is not NOTHING:
-            self.paid += UNKNOWN if cost is None else cost
+        self._paid.add(cost)
         if self.spending.rules:
             self._settle(now, entry, cost, path)
         if self._meanwhile is not None:

@@ -34,6 +34,9 @@ from trio_llm.providers.lease import Refusal
 from trio_llm.providers.pricing import Pricing, input_tokens
 from trio_llm.providers.rates import used_by_failure
 
+_SUBJECTS: Final = 64
+"""Of so many models the subject is remembered."""
+
 _BILLED: Final = (Request, EmbedRequest, ModerateRequest)
 
 
@@ -52,9 +55,24 @@ class Bookings:
     kind: str
     pricing: Pricing
     accounts: Accounts
+    _subjects: dict[tuple[str, type[AnyRequest]], Subject] = attrs.field(
+        factory=dict[tuple[str, "type[AnyRequest]"], Subject], init=False
+    )
 
     def subject(self, request: AnyRequest, model: str) -> Subject:
         """Tell whose attempt it is."""
+        tags, user = request.tags, getattr(request, "user", None)
+        if not tags and not user:  # most often it is the same again
+            what = (model, type(request))
+            known = self._subjects.get(what)
+            if known is None:
+                if len(self._subjects) >= _SUBJECTS:
+                    self._subjects.clear()
+                known = self._subjects[what] = self._subject(request, model)
+            return known
+        return self._subject(request, model)
+
+    def _subject(self, request: AnyRequest, model: str) -> Subject:
         tags = request.tags
         return Subject(
             self.provider,

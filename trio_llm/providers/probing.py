@@ -263,7 +263,7 @@ class Prober:
             now = trio.current_time()
             self.outcomes.succeeded(lease, result, now)
             path, latency = (self.name,), now - started
-            self.tally.pay(self.bookings.succeeded(entry, path, request, result, latency))
+            self.tally.paid.add(self.bookings.succeeded(entry, path, request, result, latency))
             running.result = ProbeResult(True, now - started, model=result.model or model or None)
         finally:
             found = running.result
@@ -283,7 +283,7 @@ class Prober:
             cost = bookings.failed(entry, path, request, found.error, latency, 0)
         else:
             cost = bookings.given_up(entry, path, request, latency, 0)
-        self.tally.pay(cost)
+        self.tally.paid.add(cost)
 
     async def _exchange(self, request: AnyRequest, model: str, number: int) -> AnyResult:
         """Ask within the time for it, once more where a kept connection was found dead."""

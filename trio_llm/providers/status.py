@@ -2,7 +2,8 @@
 
 import attrs
 
-from trio_llm.chat import NOTHING, UNKNOWN, Cost, Usage
+from trio_llm.chat import NOTHING, Cost, Usage
+from trio_llm.chat.cost import Sum
 from trio_llm.policy.vitals import VitalsSnapshot
 
 
@@ -157,12 +158,7 @@ class Tally:
     hedges: int = 0
     hedges_won: int = 0
     hedges_suppressed: int = 0
-    cost: Cost = NOTHING
-
-    def pay(self, cost: Cost | None) -> None:
-        """Count what a visit or a probe has cost; ``None`` where no price is known."""
-        if cost is not NOTHING:
-            self.cost += UNKNOWN if cost is None else cost
+    paid: Sum = attrs.field(factory=Sum)
 
     def success(self, latency: float, usage: Usage | None) -> None:
         """Count a visit that gave an answer after `latency` seconds."""
@@ -200,7 +196,7 @@ class Tally:
             self.hedges,
             self.hedges_won,
             self.hedges_suppressed,
-            self.cost,
+            self.paid.cost,
             vitals.races,
             vitals.win_rate,
             vitals.p50,

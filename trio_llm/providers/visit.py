@@ -23,6 +23,7 @@ from trio_llm.chat import (
     AttemptOutcome,
     Cost,
 )
+from trio_llm.chat.cost import Sum
 from trio_llm.errors import LLMError
 from trio_llm.events import EventStream
 from trio_llm.policy.blame import is_fault
@@ -150,16 +151,19 @@ class Call:
         ordered = sorted(self._attempts, key=lambda item: (item[0], item[1].started))
         return tuple([attempt for _, attempt in ordered])
 
-    def cost(self, path: tuple[str, ...] = (), rank: tuple[int, ...] = ()) -> Cost:
-        """Give what its attempts have cost so far, or those under a path and rank."""
-        if len(self._attempts) == 1 and not path:
+    @property
+    def cost(self) -> Cost:
+        """What its attempts have cost so far."""
+        if len(self._attempts) == 1:
             return self._attempts[0][1].cost or UNKNOWN
+        return Cost.total(attempt.cost for _, attempt in self._attempts)
+
+    def add_cost(self, total: Sum, path: tuple[str, ...], rank: tuple[int, ...]) -> None:
+        """Add to a sum what the attempts under a path and a rank have cost so far."""
         depth, height = len(path), len(rank)
-        return Cost.total(
-            attempt.cost
-            for place, attempt in self._attempts
-            if attempt.path[:depth] == path and place[:height] == rank
-        )
+        for place, attempt in self._attempts:
+            if attempt.path[:depth] == path and place[:height] == rank:
+                total.add(attempt.cost)
 
 
 @attrs.define(eq=False)
@@ -283,7 +287,7 @@ def count(tally: Tally, vitals: Vitals, ask: Ask, began: float) -> None:
     now = trio.current_time()
     vitals.ended()
     visit = ask.payload
-    tally.pay(visit.call.cost(visit.path, visit.rank))
+    visit.call.add_cost(tally.paid, visit.path, visit.rank)
     answer = ask.value
     if answer is not None and answer.result is not None:
         tally.success(now - began, answer.result.usage)

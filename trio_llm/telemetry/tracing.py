@@ -69,6 +69,7 @@ class _AttemptSpan:
     """The span of an attempt under way, and how it was made the current one."""
 
     serial: int
+    started: events.AttemptStarted
     span: trace.Span
     token: Token[_Context]
 
@@ -164,6 +165,8 @@ class Tracing:
             attributes=attributes,
             start_time=self._now(),
         )
+        if not span.get_span_context().is_valid:  # no SDK has been set up
+            return
         if len(self._calls) >= MOST_SPANS:
             self._calls.pop(next(iter(self._calls))).span.end(self._now())
         self._calls[event.call] = _CallSpan(span, event.streaming)
@@ -194,6 +197,10 @@ class Tracing:
     # Attempts. They begin and end in one task, whose context is a copy of the caller's.
 
     def _attempt_started(self, event: events.AttemptStarted) -> None:
+        call = None if event.call is None else self._calls.get(event.call)
+        if call is None:
+            return
+        call.attempts += 1
         operation = words.operation_name(event.operation)
         attributes: Attributes = {
             words.OPERATION: operation,
@@ -204,20 +211,17 @@ class Tracing:
         }
         if event.model:
             attributes[words.REQUEST_MODEL] = event.model
-        context = contexts.get_current()
-        call = None if event.call is None else self._calls.get(event.call)
-        if call is not None:
-            call.attempts += 1
-            context = trace.set_span_in_context(call.span, context)
-            if call.streaming:
-                attributes[words.REQUEST_STREAM] = True
-            if any(event.path[: len(way)] == way for way in call.hedged):
-                attributes[words.HEDGED] = True
-            if any(
-                event.path[: len(way) - 1] == way[:-1] and event.path[: len(way)] != way
-                for way in call.passed
-            ):
-                attributes[words.FALLBACK] = True
+        if call.streaming:
+            attributes[words.REQUEST_STREAM] = True
+        if any(event.path[: len(way)] == way for way in call.hedged):
+            attributes[words.HEDGED] = True
+        if any(
+            event.path[: len(way) - 1] == way[:-1] and event.path[: len(way)] != way
+            for way in call.passed
+        ):
+            attributes[words.FALLBACK] = True
+        # Baggage and the like is the caller's, whose context was copied for this task.
+        context = trace.set_span_in_context(call.span)
         span = self._tracer.start_span(
             f"{operation} {event.model}" if event.model else operation,
             context,
@@ -227,10 +231,10 @@ class Tracing:
         )
         serial = next(self._serials)
         context = contexts.set_value(self._key, serial, trace.set_span_in_context(span, context))
-        self._attempts[serial] = _AttemptSpan(serial, span, contexts.attach(context))
+        self._attempts[serial] = _AttemptSpan(serial, event, span, contexts.attach(context))
 
     def _first_token(self, event: events.FirstToken) -> None:
-        attempt = self._current()
+        attempt = self._current(event)
         if attempt is not None:
             attempt.span.set_attribute(words.FIRST_CHUNK, event.latency)
 
@@ -267,7 +271,7 @@ class Tracing:
         error: str | None = None,
         reason: str | None = None,
     ) -> None:
-        attempt = self._current()
+        attempt = self._current(event)
         if attempt is None:  # it began before anybody looked
             return
         del self._attempts[attempt.serial]
@@ -282,10 +286,18 @@ class Tracing:
         span.end(self._now())
         contexts.detach(attempt.token)
 
-    def _current(self) -> _AttemptSpan | None:
-        """Give the attempt whose task this is."""
+    def _current(self, event: AttemptEnd | events.FirstToken) -> _AttemptSpan | None:
+        """Give the attempt that an event is about: that of the task in which it is emitted.
+
+        A provider that asks a runtime itself hands its context on, so that has to be looked at.
+        """
         serial = contexts.get_value(self._key)
-        return self._attempts.get(serial) if isinstance(serial, int) else None
+        attempt = self._attempts.get(serial) if isinstance(serial, int) else None
+        if attempt is None:
+            return None
+        started = attempt.started
+        same = (started.call, started.number) == (event.call, event.number)
+        return attempt if same and started.path == event.path else None
 
     # What happens to a call in between.
 

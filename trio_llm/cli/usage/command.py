@@ -144,11 +144,10 @@ def _place(config: Path | None, store: Path | None) -> Place:
         ConfigError: There is no such file, or the configuration has faults or names none.
     """
     if store is None:
-        return place_of(load_config(config), config, "usage")
-    if not store.exists():
-        raise ConfigError(
-            ["no such file; give that of a store, as [store] path names it"], str(store)
-        )
+        return place_of(load_config(config), config, "usage is")
+    if not store.is_file():
+        problem = "a directory" if store.is_dir() else "no such file"
+        raise ConfigError([f"{problem}; give the file that a [store] has for its path"], str(store))
     return Place(store, "UTC" if config is None else load_config(config).time_zone)
 
 

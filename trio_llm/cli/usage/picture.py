@@ -76,7 +76,7 @@ def usage_table(report: Report, width: int) -> Table:
     if report.left_out.attempts:
         rows.append(_cells(by, ("others",), report.left_out, report, style="dim"))
     rows.append(_cells(by, ("total",), report.total, report, style="bold"))
-    ranks = dict.fromkeys(by, 0) | _RANKS
+    ranks = {**dict.fromkeys(by, 0), **_RANKS}
     return fitted(ranks, rows, width, left=by, sums=True)
 
 
@@ -103,8 +103,8 @@ def _value(value: str, style: str = "") -> Text:
 
 def _line(report: Report, row: UsageRow) -> Line:
     said = money(row.cost) if report.by_cost else f"{row.attempts:,}"
-    share = f" {report.share(row):.0%}" if row.attempts else ""
-    return Line(printable(row.key[0]) or "none", report.amount(row), f"{said}{share}")
+    share = f"{report.share(row):.0%}" if row.attempts else ""
+    return Line(printable(row.key[0]) or "none", report.amount(row), said, share)
 
 
 def _unpriced(total: UsageRow) -> str:

@@ -13,6 +13,7 @@ from trio_llm.policy.calendar import day_start
 from trio_llm.store import DIMENSIONS
 
 _TAG: Final = "tag:"
+_KNOWN: Final = (*DIMENSIONS, "tag:NAME")
 _AGO: Final = re.compile(r"(\d{1,5})([hdw])")
 _SECONDS: Final = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
@@ -50,18 +51,14 @@ def dimensions(option: str, names: Collection[str]) -> tuple[str, ...]:
     """
     found = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not found:
-        raise QuestionError(f"{option} names nothing; give some of {_known()}")
+        raise QuestionError(f"{option} names nothing; give some of {', '.join(_KNOWN)}")
     for name in found:
         if name.startswith(_TAG) and name != _TAG:
             continue
-        problem = unknown_word(option, "property", name, DIMENSIONS)
+        problem = unknown_word(option, "property", name, _KNOWN)
         if problem is not None:
-            raise QuestionError(f"{problem}; there are {_known()}")
+            raise QuestionError(problem)
     return found
-
-
-def _known() -> str:
-    return f"{', '.join(DIMENSIONS)} and tag:NAME"
 
 
 def conditions(pairs: Sequence[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import attrs
 
 from trio_llm.cli.usage.question import Question
 from trio_llm.ledger import Ledger, Projection
+from trio_llm.ledger.reports import Measure
 from trio_llm.policy.calendar import day_of, day_start
 from trio_llm.store import UsageRow
 
@@ -69,7 +70,7 @@ async def answer(ledger: Ledger, question: Question, now: float) -> Report:
     since, until, only = question.since, question.until, question.only
     found = await ledger.usage(*question.by, since=since, until=until, only=only)
     total = _sum(found)
-    measure = "cost" if total.cost.amount else "attempts"
+    measure: Measure = "cost" if total.cost.amount else "attempts"
     rows = found if "day" in question.by and question.top is None else _greatest_first(found)
     rows, others = rows[: question.top], rows[len(rows[: question.top]) :]
     count = _USUAL_TOP if question.top is None else question.top
