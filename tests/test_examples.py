@@ -115,6 +115,28 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"so far: .*'nights': 3",
         r"at last: Journey\(title='South', .*, by_night=True\)$",
     ),
+    "cache": (
+        r"^stressed \(as usual\): desserts \[asked, 0\.1 s\]",
+        r"^stressed \(as usual\): desserts \[hit, 0\.0 s\]",
+        r"^streamed: \?tac desserts a \|ro ,was I tar a \|ti saw",
+        r"^stressed \(user='ada'\): desserts \[asked",
+        r"^stressed \(cache=False\): desserts \[asked",
+        r"^stressed \(as usual\): desserts \[asked",
+        r"^stressed \(as usual\): desserts \[stale, 0\.1 s\]",
+        r"^2 hits, 5 misses, 1 stale",
+        r"^forgotten: 3$",
+    ),
+    "single_flight": (
+        r"^early: left after 0\.5 s",
+        # Both have it in the same instant, in either order.
+        r"^(punctual|late): Once upon a time there was a task\. \[(its own|shared), \d\.\d s\]",
+        r"^(punctual|late): Once upon a time there was a task\. \[(its own|shared), \d\.\d s\]",
+        r"^the author was asked 1 time",
+        r"^readers who shared: 2",
+        r"^one: left after 0\.15 s",
+        r"^two: left after 0\.25 s",
+        r"^still in flight: 0$",
+    ),
     "combined": (
         r"on a good day east-1 answers",
         r"reliable > fast > east > east-1: succeeded",

@@ -19,7 +19,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # which says nothing of a link to itself
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         with temporary.open("xb") as file:

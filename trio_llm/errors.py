@@ -1,6 +1,6 @@
 """Every error that the library raises, under one root."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -386,27 +386,14 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
         twin.attempts = self.attempts
         return twin
 
-    def _causes(self) -> Iterator[LLMError]:
-        for error in self.exceptions:
-            if isinstance(error, AllProvidersFailed):
-                yield from error._causes()
-            elif isinstance(error, LLMError):
-                yield error
-
-    def _leaves(self) -> Iterator[ProviderError]:
-        for error in self._causes():
-            if isinstance(error, ProviderError):
-                yield error
-
     @property
     def for_want_of_money(self) -> "BudgetExceededError | None":
         """The error of the first budget, if nothing but budgets kept the members back."""
         first: BudgetExceededError | None = None
-        for error in self.exceptions:
-            budget = error.for_want_of_money if isinstance(error, AllProvidersFailed) else error
-            if not isinstance(budget, BudgetExceededError):
+        for error in self.leaves:
+            if not isinstance(error, BudgetExceededError):
                 return None
-            first = first or budget
+            first = first or error
         if first is not None:
             first.__cause__ = self
         return first
@@ -414,7 +401,18 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
     @property
     def errors(self) -> tuple[ProviderError, ...]:
         """The single errors of providers in the whole tree, in declared order."""
-        return tuple(self._leaves())
+        return tuple([error for error in self.leaves if isinstance(error, ProviderError)])
+
+    @property
+    def leaves(self) -> tuple[LLMError, ...]:
+        """All single errors in the whole tree, those of budgets, too, in declared order."""
+        found: list[LLMError] = []
+        for error in self.exceptions:
+            if isinstance(error, AllProvidersFailed):
+                found += error.leaves
+            elif isinstance(error, LLMError):
+                found.append(error)
+        return tuple(found)
 
     @property
     def retry_after(self) -> float | None:
@@ -423,7 +421,7 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
         return min(waits, default=None)
 
     def __str__(self) -> str:
-        causes = "; ".join(str(error) for error in self._causes())
+        causes = "; ".join(str(error) for error in self.leaves)
         return f"{self.message}: {causes}"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from trio_llm.config import Config, Plan, check, load_config
 from trio_llm.degradation import StandIns
 from trio_llm.errors import RuntimeClosedError
 from trio_llm.events import ConfigReloaded
+from trio_llm.history import HistoryFile, Loaded
 from trio_llm.ledger import Spent
 from trio_llm.providers.actor import ProviderActor
 from trio_llm.providers.status import NodeStatistics
@@ -77,6 +78,7 @@ class Generations:
         board: Where every call finds the node that it asks.
         stand_ins: What callers get where nobody could answer.
         tree: The present plan, with its actors.
+        history: What is kept over restarts of how they fare.
         number: How many configurations there have been.
     """
 
@@ -85,6 +87,7 @@ class Generations:
     board: Switchboard
     stand_ins: StandIns
     tree: Tree
+    history: HistoryFile
     number: int = attrs.field(default=1, init=False)
     _retirement: Retirement = attrs.field(factory=Retirement, init=False)
     _lock: trio.Lock = attrs.field(factory=trio.Lock, init=False)
@@ -105,16 +108,19 @@ class Generations:
                 raise _closed()
             plan = await planned(source)
             check_same_store(self.config, plan.config)
-            history = await self.around.accounts.history(rules_of(plan.config))
+            spent = await self.around.accounts.history(rules_of(plan.config))
+            on_file = await self.history.read(plan.config)
             tree = build(plan, self.around, self.tree)
             try:
                 await self.supervisor.start(tree.cells, tree.uses)
             except Refused:
                 raise _closed() from None
-            return self._swap(tree, history)
+            return self._swap(tree, spent, on_file)
 
     @trio.lowlevel.enable_ki_protection
-    def _swap(self, tree: Tree, history: Sequence[Spent]) -> ReloadReport:
+    def _swap(
+        self, tree: Tree, spent: Sequence[Spent], on_file: Loaded | None
+    ) -> ReloadReport:
         """Let the next call find another plan, and retire those who are not in it."""
         old, self.tree = self.tree, tree
         self.number += 1
@@ -126,7 +132,8 @@ class Generations:
         )
         self.stand_ins.configure(config.degradation)
         self.board.answers.adopt(tree.plan)
-        self.around.accounts.reconfigure(rules_of(config), history)
+        self.around.accounts.reconfigure(rules_of(config), spent)
+        self.history.take_over(config, tree, on_file)
         self.board.take_over(
             tree.nodes,
             tree.plan.default,

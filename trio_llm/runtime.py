@@ -22,6 +22,7 @@ from trio_llm.events import EventStream, Observer
 from trio_llm.generations import ConfigSource as ConfigSource
 from trio_llm.generations import Generations, ReloadReport, planned
 from trio_llm.ledger import Ledger
+from trio_llm.history import HistoryFile
 from trio_llm.operations import Health as Health
 from trio_llm.policy import RetryBudget
 from trio_llm.policy.spending import BudgetStatus
@@ -294,7 +295,9 @@ async def _running(
     )
     await switchboard.answers.open()
     stand_ins = StandIns(loaded.degradation)
-    generations = Generations(around, supervisor, switchboard, stand_ins, tree)
+    history = HistoryFile(around.events, around.wall_clock)
+    history.take_over(loaded, tree, await history.read(loaded))
+    generations = Generations(around, supervisor, switchboard, stand_ins, tree, history)
     keep_days = loaded.store.keep_days
     del plan, loaded, tree  # those who leave the plan are not kept by this frame
     runtime = Runtime(generations, telemetry)
@@ -302,6 +305,7 @@ async def _running(
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(keep_books, around.accounts, keep_days)
+            history.start(nursery)
             try:
                 await nursery.start(_shielded, supervisor, switchboard.flights)
                 try:
@@ -320,6 +324,7 @@ async def _running(
                         raise
             finally:
                 around.accounts.journal.close()
+                history.close(generations.config.close_deadline)
     except BaseExceptionGroup as group:
         # No failure leaves an actor, but an interrupt does: it hits whichever task runs.
         raise _innermost(group) from None

@@ -76,7 +76,7 @@ def test_members_that_cannot_take_a_call_are_skipped(strategy: str) -> None:
             nursery.cancel_scope.cancel()
         assert cast.scripts["cooling"].started == cast.scripts["full"].started == 1
 
-    explore(scenario, seeds=seeds(200, share=20))
+    explore(scenario, seeds=seeds(200, share=50, least=4))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -166,7 +166,7 @@ def test_in_chaos_nothing_is_left_and_the_healthy_one_answers(strategy: str) -> 
             await llm.provider("well").generate("hi")
         return answered
 
-    outcomes = explore(scenario, seeds=seeds(200, share=20))
+    outcomes = explore(scenario, seeds=seeds(200, share=50, least=4))
     assert sum(outcome.value for outcome in outcomes) > 5 * len(outcomes)
 
 

@@ -21,6 +21,7 @@ from trio_llm import (
     ToolResult,
 )
 from trio_llm.chat.digest import digest_of
+from trio_llm.testing import seeds
 
 ASIDE = ("cache", "metadata", "prefer", "max_attempts", "on_interrupt", "side_effects", "tags")
 WORDS = st.text(max_size=3)
@@ -71,7 +72,7 @@ def _alike(one: Any, other: Any) -> bool:
     return repr(one) == repr(other) and one == other
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=len(seeds(60, share=3)), deadline=None)
 @given(one=REQUESTS, other=REQUESTS)
 def test_digests_are_equal_exactly_for_equal_questions(one: Request, other: Request) -> None:
     """No two questions share a digest, and a question always has the same."""
@@ -79,7 +80,7 @@ def test_digests_are_equal_exactly_for_equal_questions(one: Request, other: Requ
     assert (digest_of(one) == digest_of(other)) == _alike(_asks(one), _asks(other))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=len(seeds(60, share=3)), deadline=None)
 @given(request=REQUESTS, tags=st.dictionaries(WORDS, WORDS))
 def test_what_says_nothing_of_the_question_is_left_out(
     request: Request, tags: dict[str, str]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.chat.json_schema_check import fits
 from tests.chat.typed_classes import Colour, Item, Left, Node, Positive, Right
 from trio_llm.chat.typed import UnfitValueError, example_of, read_value, schema_of, to_text
+from trio_llm.testing import seeds
 
 _PLAIN: list[Any] = [
     int,
@@ -114,7 +115,7 @@ def _faults(value: Any, hint: Any) -> tuple[str, ...]:
     return ()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=len(seeds(400, share=5)), deadline=None)
 @given(st.data(), HINTS)
 def test_what_fits_the_schema_can_be_read(data: st.DataObject, hint: Any) -> None:
     """A value that the schema allows, the reader takes; what it takes besides is a default."""
@@ -129,7 +130,7 @@ def test_what_fits_the_schema_can_be_read(data: st.DataObject, hint: Any) -> Non
         assert valid or "null" in json.dumps(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=len(seeds(200, share=4)), deadline=None)
 @given(st.data(), HINTS)
 def test_what_is_read_can_be_written_and_read_again(data: st.DataObject, hint: Any) -> None:
     """A value goes out as JSON that fits the schema, and comes back equal."""
@@ -145,7 +146,7 @@ def test_what_is_read_can_be_written_and_read_again(data: st.DataObject, hint: A
     assert read_value(written, hint) == read
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=len(seeds(200, share=4)), deadline=None)
 @given(HINTS)
 def test_the_example_of_any_schema_fits_it(hint: Any) -> None:
     """The smallest value is a value, and can be read."""

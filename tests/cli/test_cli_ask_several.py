@@ -133,7 +133,7 @@ def test_several_need_not_be_in_the_file(cli: Cli) -> None:
     assert json.loads(said.out)["attempts"][0]["path"] == ["fallback", "default", "sim-1"]
 
 
-def test_degraded_reply_is_marked(process: Process, tmp_path: Path) -> None:
+def test_degraded_reply_is_marked(process: Process, cli: Cli, tmp_path: Path) -> None:
     """What stands in for an answer is said in yellow, with the error; JSON has it, too."""
     path = tmp_path / "degraded.toml"
     path.write_text(JURY + '[degradation]\nreply = "We are out."\n')
@@ -142,7 +142,7 @@ def test_degraded_reply_is_marked(process: Process, tmp_path: Path) -> None:
     assert done.stdout == "We are out.\n"
     assert "\x1b[33mdegraded (default): a text that was set, since all members" in done.stderr
     assert "✓" not in done.stderr
-    reply = json.loads(process("ask", "-c", str(path), "--json", "Where?").stdout)
+    reply = json.loads(cli("ask", "-c", str(path), "--json", "Where?").out)
     assert reply["degraded"] == "default"
     assert "a simulated failure" in reply["metadata"]["degraded_error"]
 
@@ -201,9 +201,10 @@ def test_wrong_words_are_met_with_the_right_ones(
     assert said.out == ""
 
 
-def test_help_names_every_way(process: Process) -> None:
+def test_help_names_every_way(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """The help has the new options, their words and an example of each."""
-    shown = " ".join(process("ask", "--help", COLUMNS="100").stdout.split())
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = " ".join(cli("ask", "--help").out.split())
     for word in (
         "--hedge openai,anthropic --delay 0.8",
         "--consensus openai,anthropic,gemini",

@@ -54,11 +54,11 @@ def test_bars_keep_their_order_and_width(
 def test_a_chart_is_measured_by_its_greatest() -> None:
     """The longest bar is that of the greatest amount; figures stand below each other."""
     lines = [Line("a", 1.0, "$1", "5%"), Line("bcd", 4.0, "$40", "95%"), Line("e", 0.0, "$0")]
-    assert _drawn(chart("cost", lines, 29), 29) == [
+    assert _drawn(chart("cost", lines, 28), 28) == [
         "cost",
-        "  a   ███            $1  5%",
-        "  bcd ████████████  $40 95%",
-        "  e                  $0",
+        "  a   ███           $1  5%",
+        "  bcd ████████████ $40 95%",
+        "  e                 $0",
     ]
 
 

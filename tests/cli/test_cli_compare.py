@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.cli.cli_runs import Cli, Process
+from tests.cli.cli_runs import Cli
 
 
 def test_every_provider_answers(cli: Cli) -> None:
@@ -45,14 +45,14 @@ def test_a_name_that_nobody_bears(cli: Cli) -> None:
     assert "did you mean" in said.err
 
 
-def test_the_question_may_come_from_standard_input(process: Process) -> None:
+def test_the_question_may_come_from_standard_input(cli: Cli) -> None:
     """A dash, or no words at all, reads it there; an empty one is refused."""
     for words in (["-"], []):
-        done = process("compare", "--json", *words, stdin="from a pipe")
-        assert "You asked: 'from a pipe'" in json.loads(done.stdout)["sim-1"]["text"]
-    done = process("compare", stdin=" \n")
-    assert done.returncode == 2
-    assert "the prompt is empty; give one" in done.stderr
+        said = cli("compare", "--json", *words, stdin="from a pipe")
+        assert "You asked: 'from a pipe'" in json.loads(said.out)["sim-1"]["text"]
+    said = cli("compare", stdin=" \n")
+    assert said.code == 2
+    assert "the prompt is empty; give one" in said.err
 
 
 @pytest.mark.parametrize("arguments", [["a\udcff"], ["hello", "--system", "a\udcff"]])

@@ -7,6 +7,7 @@ import signal
 import pytest
 import trio
 from rich.console import Console
+from trio.testing import MockClock
 
 from tests.cli.cli_runs import Cli, Process, at_a_terminal, read_rest, read_until
 from trio_llm import events
@@ -73,8 +74,7 @@ def test_interrupt_amid_the_demo(environment: dict[str, str]) -> None:
     assert b"Traceback" not in seen
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_timeline_draws_bars_to_scale() -> None:
+async def test_timeline_draws_bars_to_scale(autojump_clock: MockClock) -> None:  # noqa: ARG001 - it is the clock of the test
     """A bar begins where its attempt began, is thin to the first token and thick after it."""
     timeline = Timeline(("a", "b"), span=10.0, width=20)
     start = trio.current_time()

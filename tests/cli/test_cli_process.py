@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_runs import Process, at_a_terminal, read_rest, read_until
+from tests.cli.cli_runs import Cli, Process, at_a_terminal, read_rest, read_until
 
 ENDLESS = """
 [providers.endless]
@@ -170,7 +170,7 @@ def test_library_does_not_need_the_extra(environment: dict[str, str]) -> None:
     )
 
 
-def test_version_and_help(process: Process) -> None:
+def test_version_and_help(process: Process, cli: Cli) -> None:
     """--version names the version; --help of every command has examples and exit codes."""
     assert process("--version").stdout.startswith("trio-llm ")
     for command in (
@@ -183,10 +183,10 @@ def test_version_and_help(process: Process) -> None:
         ["config"],
         ["config", "init"],
     ):
-        shown = process(*command, "--help")
-        assert shown.returncode == 0
-        assert "Examples" in shown.stdout
-        assert "130 interrupted" in " ".join(shown.stdout.split())
+        shown = cli(*command, "--help")
+        assert shown.code == 0
+        assert "Examples" in shown.out
+        assert "130 interrupted" in " ".join(shown.out.split())
 
 
 def test_unknown_command_is_a_usage_error(process: Process) -> None:

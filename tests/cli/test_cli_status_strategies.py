@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_runs import Cli, Process
+from tests.cli.cli_runs import Cli
 
 HOUSE = """
 default = "top"
@@ -134,9 +134,12 @@ members = ["a"]
 
 
 @pytest.mark.parametrize("form", [[], ["--tree"]])
-def test_narrow_terminal_cuts_nothing_off(process: Process, house: str, form: list[str]) -> None:
+def test_narrow_terminal_cuts_nothing_off(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, house: str, form: list[str]
+) -> None:
     """At 50 columns lines break between words; none is wider, and no word is lost."""
-    shown = process("status", "-c", house, *form, COLUMNS="50").stdout
+    monkeypatch.setenv("COLUMNS", "50")
+    shown = cli("status", "-c", house, *form).out
     assert max(len(line) for line in shown.splitlines()) <= 50
     flat = " ".join("".join(c for c in shown if c not in "│├└─┃").split())
     assert "…" not in flat

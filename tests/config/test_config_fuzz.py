@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trio_llm.config import Config, Fallback, LoadBalance, Plan, Provider, Race, check, load_config
 from trio_llm.errors import ConfigError
+from trio_llm.testing import seeds
 
 SOUND: dict[str, Any] = {
     "default": "top",
@@ -159,7 +160,7 @@ def test_the_documents_are_sound(document: dict[str, Any]) -> None:
     assert check(load_config(document, ENVIRON), ENVIRON).order
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=len(seeds(300, share=4)), deadline=None)
 @given(st.sampled_from([SOUND, LISTED]), st.integers(0, 10_000), values)
 def test_any_value_anywhere(document: dict[str, Any], place: int, value: object) -> None:
     """Any value in any place of a sound document gives a plan or a list of faults."""
@@ -172,7 +173,7 @@ def test_any_value_anywhere(document: dict[str, Any], place: int, value: object)
         assert set(plan.order) == {*plan.providers, *plan.balancers}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=len(seeds(50, share=2)), deadline=None)
 @given(st.dictionaries(words | st.text(max_size=4), values, max_size=3))
 def test_any_mapping(document: dict[str, Any]) -> None:
     """Any mapping at all gives a Config or a ConfigError."""

@@ -33,6 +33,7 @@ from trio_llm.config import (
 )
 from trio_llm.config import HealthCheck as HealthCheckSettings
 from trio_llm.errors import ConfigError
+from trio_llm.testing import seeds
 
 seconds = st.floats(min_value=0.001, max_value=1e6) | st.integers(1, 1000)
 names = st.text(
@@ -122,7 +123,9 @@ configs = st.builds(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=len(seeds(60, share=3)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(configs)
 def test_round_trip(tmp_path: Path, config: Config) -> None:

@@ -64,7 +64,7 @@ def test_a_provider_is_never_further_ahead_than_the_feed_has_room(
                 assert step.sent - taken <= 2 * ROOM
         assert taken == step.sent == 8 * ROOM
 
-    explore(scenario, seeds=seeds(1000, share=100))
+    explore(scenario, seeds=seeds(1000, share=100, least=5))
 
 
 def test_the_idle_timer_rests_while_the_consumer_is_slow() -> None:

@@ -161,7 +161,7 @@ def _cancelled_at(shape: Shape, step: int, *, streaming: bool, schedule: int) ->
 def test_a_call_leaves_nothing_behind_wherever_it_is_cancelled() -> None:
     """A call that is cancelled before any of its task steps ends at once and leaves nothing."""
     steps = 0
-    for seed in seeds(1000, share=50, least=20):
+    for seed in seeds(1000, share=125, least=8):
         rng = random.Random(seed)
         shape = SHAPES[seed % len(SHAPES)]
         streaming = rng.random() < 0.5

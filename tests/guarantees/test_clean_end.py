@@ -79,7 +79,7 @@ def test_no_task_remains_whatever_was_under_way() -> None:
         assert len(callers.outcomes) == 6
         assert {status.state for status in llm.status()} == {"down"}
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_calls_under_way_are_finished_within_the_drain_deadline() -> None:

@@ -72,7 +72,7 @@ def test_the_decisive_vote_ends_it() -> None:
         assert [entry.actor[-1] for entry in gone] in (["b", "d"], ["d", "b"])
         assert all(2.0 <= entry.time <= steps_later(2.0) for entry in gone)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_it_returns_only_when_the_others_have_left() -> None:
@@ -88,7 +88,7 @@ def test_it_returns_only_when_the_others_have_left() -> None:
             assert llm.statistics().overruns == (seconds > 2.0)
             assert cast.running == (seconds > 2.0)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_a_lost_quorum_ends_it() -> None:
@@ -115,7 +115,7 @@ def test_a_lost_quorum_ends_it() -> None:
             assert _is_now(1.0)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @pytest.mark.parametrize("enough", [False, True])
@@ -146,7 +146,7 @@ def test_an_answer_of_the_instant_of_the_timeout_is_not_counted(enough: bool) ->
             assert _is_now(2.0)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_enough_answers_go_up_before_the_callers_deadline() -> None:
@@ -169,7 +169,7 @@ def test_enough_answers_go_up_before_the_callers_deadline() -> None:
             assert 4.0 - MARGIN <= trio.current_time() < 4.0
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_the_callers_deadline_beats_the_decisive_vote_of_its_instant() -> None:
@@ -185,4 +185,4 @@ def test_the_callers_deadline_beats_the_decisive_vote_of_its_instant() -> None:
             assert _is_now(2.0)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -71,11 +71,11 @@ def _demanded(expected: Foreseen) -> tuple[str | None, str]:
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_every_schedule_gives_the_outcome_of_the_rules(depth: int, streaming: bool) -> None:
     """Every schedule gives the answer, and the instant, that follow from the plan."""
-    for number in seeds(500, share=25, least=20):
+    for number in seeds(500, share=50):
         planned = _planned(number, depth)
         expected = foresee(planned, streaming=streaming)
         logs: list[list[Entry]] = []
-        for schedule in seeds(20, share=5, least=4):
+        for schedule in seeds(20, share=7, least=2):
             (at, leaf, text), log = _play(planned, schedule, streaming=streaming)
             place = (number, schedule, planned, expected)
             assert (leaf, text) == _demanded(expected), place

@@ -92,7 +92,7 @@ def test_the_end_of_a_rest_only_ever_moves_later() -> None:
         ends = [field(entry, "until") for entry in kinds(world.log, "CooldownStarted")]
         assert ends == sorted(ends)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_a_resting_provider_is_not_asked() -> None:
@@ -281,4 +281,4 @@ def test_no_check_and_no_monitor_ends_a_rest_earlier() -> None:
             nursery.cancel_scope.cancel()
         assert kinds(world.log, "CooldownStarted")
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -360,4 +360,4 @@ def test_in_a_storm_every_reply_is_whole_or_marked() -> None:
             assert len(marked) <= llm.statistics().degraded == len(kinds(world.log, "Degraded"))
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

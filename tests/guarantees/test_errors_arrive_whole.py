@@ -208,7 +208,7 @@ def test_a_call_never_raises_a_group_of_a_nursery() -> None:
                 error = await _failure(llm, streaming=world.rng.random() < 0.5)
                 assert all(isinstance(leaf, ProviderError) for leaf in error.errors)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_two_callers_never_share_an_error() -> None:

@@ -43,11 +43,11 @@ def _play(planned: Planned, schedule: int, *, streaming: bool) -> tuple[str | No
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_every_schedule_gives_the_winner_of_the_rule(depth: int, streaming: bool) -> None:
     """Every schedule lets the same member win, and asks the same members at the same instants."""
-    for number in seeds(300, share=15, least=20):
+    for number in seeds(300, share=30):
         planned = _planned(number, depth)
         expected = foresee(planned)[1]
         logs: list[list[Entry]] = []
-        for schedule in seeds(20, share=5, least=4):
+        for schedule in seeds(20, share=7, least=2):
             winner, log = _play(planned, schedule, streaming=streaming)
             assert winner == expected, (number, schedule, planned)
             logs.append(log)

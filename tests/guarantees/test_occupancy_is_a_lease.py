@@ -85,7 +85,7 @@ def test_places_are_never_overbooked_and_never_leak() -> None:
                 assert cast.scripts["a"].running == places
                 nursery.cancel_scope.cancel()
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_those_in_line_are_served_in_order() -> None:
@@ -192,7 +192,7 @@ def test_a_balancer_queues_only_when_every_member_is_busy(
             assert_idle(cast, llm)
             assert all(script.most_running <= 1 for script in cast.scripts.values())
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_a_full_line_is_refused_at_once() -> None:

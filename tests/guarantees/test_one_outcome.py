@@ -185,7 +185,7 @@ async def _chaos(world: World) -> Counter[str]:
 def test_every_call_has_exactly_one_outcome_in_any_chaos() -> None:
     """Every call in a chaos of crashes, overload, cancels and shutdown ends exactly once."""
     total: Counter[str] = Counter()
-    for outcome in explore(_chaos, seeds=seeds(1000, share=8)):
+    for outcome in explore(_chaos, seeds=seeds(1000, share=12)):
         total.update(outcome.value)
     assert min(total[kind] for kind in ("reply", "error", "cancelled", "left")) > 30, total
 

@@ -99,6 +99,12 @@ def _nested(stage: Stage) -> Member:
 
 SHAPES = (_alone, _race, _fallback, _crowded, _nested)
 
+STRIDE = 1 if len(seeds(2, share=2, least=1)) > 1 else 3
+"""Steps from one cancellation to the next: one, and three in everyday runs.
+
+The first of them differs from shape to shape, so that no step is always left out.
+"""
+
 
 class _Tools:
     """A tool that takes a second, and how many of it run."""
@@ -219,9 +225,9 @@ def _cancelled_at(ask: Ask, shape: Callable[[Stage], Member], step: int, schedul
 def test_an_operation_leaves_nothing_behind_wherever_it_is_cancelled(
     ask: Ask, shape: Callable[[Stage], Member]
 ) -> None:
-    """It is cancelled before each of its task steps, in every shape of tree."""
+    """It is cancelled before each of its task steps, or a third of them, in every tree."""
     for schedule in seeds(10, least=1):
         whole = _cancelled_at(ask, shape, -1, schedule)
         assert whole >= 2
-        for step in range(whole):
+        for step in range(SHAPES.index(shape) % STRIDE, whole, STRIDE):
             _cancelled_at(ask, shape, step, schedule)

@@ -51,7 +51,7 @@ def test_every_call_ends_in_one_outcome_whatever_is_reloaded(steps: tuple[Step, 
                 assert {field(entry, "unfinished") for entry in left} <= {0}
         assert living() == before
 
-    explore(scenario, seeds=seeds(1000, share=25))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_a_call_goes_on_to_members_that_the_new_plan_does_not_have() -> None:
@@ -151,4 +151,4 @@ def test_a_call_that_begins_after_the_change_finds_the_new_plan_alone() -> None:
                 await trio.sleep(0.5)
                 await llm.reload(Config(default=new))
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

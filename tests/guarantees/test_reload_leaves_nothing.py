@@ -143,7 +143,7 @@ def _cancelled_at(step: int, schedule: int) -> int:
 def test_a_reload_can_be_cancelled_before_every_step() -> None:
     """Cancelled before any task step, a reload has changed all or nothing, and left no task."""
     steps = 0
-    for schedule in seeds(1000, share=100, least=3):
+    for schedule in seeds(1000, share=500, least=2):
         whole = _cancelled_at(-1, schedule)
         assert whole > 10
         for step in range(whole if schedule < 3 else 0):
@@ -185,7 +185,7 @@ def test_fifty_reloads_leave_no_task_and_nothing_that_grows() -> None:
             assert len(callers.outcomes) == 50
         assert living() == before
 
-    explore(scenario, seeds=seeds(200, share=20))
+    explore(scenario, seeds=seeds(200, share=50, least=4))
 
 
 def test_the_end_meets_reloads_and_what_they_have_retired() -> None:
@@ -219,7 +219,7 @@ def test_the_end_meets_reloads_and_what_they_have_retired() -> None:
         assert {status.state for status in llm.status()} == {"down"}
         assert llm.generation + len(refused) == 4
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_the_end_meets_a_reload_that_opens_slowly() -> None:
@@ -247,7 +247,7 @@ def test_the_end_meets_a_reload_that_opens_slowly() -> None:
         with pytest.raises(RuntimeClosedError):
             await llm.reload(_nested("abc", backends))
 
-    explore(scenario, seeds=seeds(1000, share=20))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_what_drains_for_ever_is_cut_at_the_drain_deadline() -> None:
@@ -347,4 +347,4 @@ def test_reloads_come_one_after_the_other() -> None:
                 assert present == {*report.added, *report.changed, *report.kept}
             assert present == {status.name for status in llm.status()}
 
-    explore(scenario, seeds=seeds(1000, share=20))
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -51,7 +51,7 @@ def test_a_call_never_makes_more_attempts_than_its_cap_however_deep_the_tree() -
         assert sum(script.started for script in scripts) == cap
         assert len(caught.value.attempts) == cap
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_the_configured_cap_holds_where_the_call_names_none() -> None:
@@ -111,7 +111,7 @@ def test_retries_of_a_runtime_stay_within_its_budget() -> None:
             seconds = trio.current_time() - started
         assert script.started <= calls + 100 + 0.2 * calls + 10 * seconds + 1
 
-    explore(scenario, seeds=seeds(100))
+    explore(scenario, seeds=seeds(100, share=25, least=4))
 
 
 def test_a_wait_beyond_the_callers_deadline_is_not_waited_for() -> None:

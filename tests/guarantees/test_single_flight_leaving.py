@@ -179,9 +179,9 @@ def test_the_call_has_the_latest_of_the_deadlines() -> None:
                 callers.begin(nursery, 2, call, after=0.75)
             assert callers.outcomes[0] is None
             heir, other = callers.replies
-            assert (heir.cached, len(heir.attempts)) == (None, 1)
+            assert (heir.cached, len(heir.attempts), heir.latency) == (None, 1, 1.5)
             assert heir.cost == llm.statistics().cost != NOTHING
-            assert (other.cached, other.cost) == ("shared", NOTHING)
+            assert (other.cached, other.cost, other.latency) == ("shared", NOTHING, 1.25)
             assert cast.started == 1
             assert_nothing_left(cast, llm)
 

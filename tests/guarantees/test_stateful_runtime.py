@@ -368,7 +368,7 @@ class RuntimeMachine(RuleBasedStateMachine):
 
 def test_every_invariant_holds_after_every_step() -> None:
     """Calls, cancels, faults, reloads and jumps of the clock, in any order Hypothesis finds."""
-    examples = len(seeds(1000, share=25))
+    examples = len(seeds(1000, share=50))
     run_state_machine_as_test(
         RuntimeMachine,
         settings=settings(max_examples=examples, stateful_step_count=40, deadline=None),

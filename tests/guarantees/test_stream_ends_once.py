@@ -90,7 +90,7 @@ def test_a_stream_ends_in_exactly_one_way() -> None:
         assert cast.running == 0
         return end
 
-    ends = Counter(outcome.value for outcome in explore(scenario, seeds=seeds(1000, share=8)))
+    ends = Counter(outcome.value for outcome in explore(scenario, seeds=seeds(1000, share=20)))
     assert set(ends) == {"finished", "interrupted", "failed", "cancelled"}
 
 

@@ -291,7 +291,7 @@ def test_a_consumer_that_leaves_while_others_go_on_leaves_nothing_behind() -> No
                             break
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_what_a_consumer_gets_does_not_depend_on_the_scheduler() -> None:

@@ -104,7 +104,7 @@ def test_a_stream_that_was_already_gone_on_with_below_can_be_gone_on_with_above(
         assert (seen.reply.text, seen.reply.provider) == ("whole", "c")
         assert seen.text.endswith("whole")
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 def test_a_consumer_can_be_cancelled_while_the_level_above_goes_on() -> None:
@@ -123,7 +123,7 @@ def test_a_consumer_can_be_cancelled_while_the_level_above_goes_on() -> None:
             assert trio.current_time() == 5.0
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @pytest.mark.parametrize("policy", [OnInterrupt.RESTART, OnInterrupt.RESUME])

@@ -63,7 +63,7 @@ def test_a_success_at_the_end_of_the_grace_is_late(strategy: str, late: bool) ->
             assert 1.5 <= trio.current_time() <= steps_later(1.5)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -86,7 +86,7 @@ def test_the_losers_are_gone_at_the_end_of_the_grace(strategy: str) -> None:
             for name in ("default/better", "default/begun"):
                 assert 1.5 <= gone[name].time <= steps_later(1.5)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -103,7 +103,7 @@ def test_nobody_waits_for_the_grace_when_everybody_has_come(strategy: str) -> No
             assert await _ask(llm, streaming=world.rng.random() < 0.5) == "better"
             assert 1.25 <= trio.current_time() <= steps_later(1.25)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -121,7 +121,7 @@ def test_without_grace_those_of_the_first_instant_are_compared(strategy: str) ->
             assert await _ask(llm, streaming=world.rng.random() < 0.5) == "better"
             assert 1.0 <= trio.current_time() <= steps_later(1.0)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -140,7 +140,7 @@ def test_the_timeout_ends_the_grace(strategy: str) -> None:
             assert 2.0 <= trio.current_time() <= steps_later(2.0)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -162,7 +162,7 @@ def test_a_timeout_without_a_success_names_everybody(strategy: str) -> None:
             assert 1.0 <= trio.current_time() <= steps_later(1.0)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -184,7 +184,7 @@ def test_a_success_is_not_lost_to_the_callers_deadline(strategy: str) -> None:
             assert 4.0 - MARGIN <= trio.current_time() < steps_later(4.0 - MARGIN)
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -202,7 +202,7 @@ def test_a_first_success_within_the_margin_is_taken_at_once(strategy: str) -> No
                 assert await _ask(llm, streaming=world.rng.random() < 0.5) == "quick"
             assert 3.99 <= trio.current_time() <= steps_later(3.99)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -221,7 +221,7 @@ def test_the_callers_deadline_beats_the_first_success_of_its_instant(strategy: s
             assert scope.cancelled_caught
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))
 
 
 @STRATEGIES
@@ -243,4 +243,4 @@ def test_an_outer_race_sees_when_an_inner_one_has_decided(strategy: str, first: 
             assert text == ("beside" if first else "quick")
             assert_idle(cast, llm)
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

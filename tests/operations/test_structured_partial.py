@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trio_llm.operations.partial import DEEPEST, PartialJson
+from trio_llm.testing import seeds
 
 JSON = st.recursive(
     st.none()
@@ -53,7 +54,7 @@ def _fed(*pieces: str, opening: str = "{[") -> Any:
     return parser.value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=len(seeds(150, share=4)), deadline=None)
 @given(DOCUMENTS, st.booleans(), st.sampled_from([None, 1, "\t"]))
 @example({"a": '\ud83d\ude00\n\\"/', "b\u1234": [1.5e300, -0, True, None]}, True, None)
 @example(["\ud83d", "\ude00\ud83dx", "\ud83d\ud83d\ude00"], True, None)
@@ -74,7 +75,7 @@ def test_every_prefix_gives_a_part_of_the_whole(
     assert parser.value == whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=len(seeds(150, share=4)), deadline=None)
 @given(DOCUMENTS, st.data())
 def test_pieces_of_any_size_give_the_same(document: Any, data: st.DataObject) -> None:
     """How the text was cut makes no difference, and reading in between neither."""
@@ -88,7 +89,7 @@ def test_pieces_of_any_size_give_the_same(document: Any, data: st.DataObject) ->
     assert parser.value == document
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=len(seeds(300, share=4)), deadline=None)
 @given(st.text(alphabet='{}[]",:\\u0d8e \n1-.truefalsn') | st.text())
 def test_no_text_whatever_raises(text: str) -> None:
     """What is no JSON gives something or nothing, and whatever it shows is plain JSON."""

@@ -19,6 +19,7 @@ from trio_llm.policy.preference import (
     race_score,
 )
 from trio_llm.policy.vitals import Vitals
+from trio_llm.testing import seeds
 
 STANDINGS = st.lists(
     st.builds(
@@ -62,7 +63,7 @@ def test_everybody_is_named_once_and_the_same_draw_gives_the_same_order(
     assert order == chooser(list(standings), random.Random(seed))
 
 
-@settings(max_examples=30, deadline=None)  # thousands of draws each
+@settings(max_examples=len(seeds(30, share=3)), deadline=None)  # thousands of draws each
 @given(st.integers(2, 6), st.integers(0, 1000), st.sampled_from([least_latency, adaptive]))
 def test_equals_get_equal_shares(
     number: int,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from trio_llm.policy.similarity import canonical_value
 from trio_llm.policy.votes import Agreement, Aligned, Ballot, Election, Exact, Group, Similar
+from trio_llm.testing import seeds
 
 NAMES = ("a", "b", "c", "d", "e")
 WEIGHTS = st.one_of(st.just(1.0), st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 2.0, 5.0]))
@@ -159,7 +160,7 @@ def test_equal_answers_are_decided_as_early_as_can_be(world: World) -> None:
     assert world.election(Exact()).decided() is certain_of_class(world)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=len(seeds(60, share=3)), deadline=None)
 @given(worlds(most_pending=3), st.randoms(use_true_random=False))
 def test_alike_answers_are_decided_as_early_as_can_be(world: World, rng: random.Random) -> None:
     """It is decided exactly when the winner now is in the winning group in every completion."""

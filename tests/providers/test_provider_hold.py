@@ -167,4 +167,4 @@ def test_occupancy_is_exact_at_every_instant() -> None:
             assert (status.in_flight, status.held, status.queued) == (0, 0, 0)
             watching.cancel_scope.cancel()
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -176,4 +176,4 @@ def test_probes_are_never_two_and_never_traffic() -> None:
         assert len(kinds(world.log, "ProbeStarted")) == len(kinds(world.log, "ProbeFinished"))
         assert cast.running == 0
 
-    explore(scenario, seeds=seeds(1000))
+    explore(scenario, seeds=seeds(1000, share=50))

@@ -1,6 +1,6 @@
 """An outage of one minute under load: no caller notices, and the dead member is left alone.
 
-A fallback of a flaky member and a healthy one gets 20 calls a second (10 in everyday
+A fallback of a flaky member and a healthy one gets 20 calls a second (5 in everyday
 runs) for three minutes, plain and streaming by turns, in bursts of five; the flaky one is
 dead for the second of them. Time is jumped over, so that counts and order are exact.
 """
@@ -29,7 +29,7 @@ from trio_llm.testing.upstream import (
 
 BEGINS, ENDS, OVER = 60.0, 120.0, 180.0
 BURST = 5
-EVERY = BURST / (20 if len(seeds(2, share=2, least=1)) == 2 else 10)
+EVERY = BURST / (20 if len(seeds(2, share=2, least=1)) == 2 else 5)
 PATIENCE = 5.0
 RESTS = CooldownSettings(initial=2.0, maximum=8.0, after_failures=3)
 JITTER = 1.1

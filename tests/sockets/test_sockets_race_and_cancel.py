@@ -178,7 +178,8 @@ def _objects() -> Counter[str]:
     return Counter(
         kind.__qualname__
         for kind in kinds
-        if kind.__module__.partition(".")[0] == "trio_llm" and "testing" not in kind.__module__
+        if (module := str(kind.__module__)).partition(".")[0] == "trio_llm"
+        and "testing" not in module
     )
 
 

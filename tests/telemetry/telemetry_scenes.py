@@ -1,9 +1,10 @@
 """What the tests of telemetry share: an SDK in memory, and a look at what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
+import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric
@@ -11,6 +12,11 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanContext, SpanKind
+
+from trio_llm import Config, LLMError, Runtime
+from trio_llm.config.schema import Member
+from trio_llm.telemetry import Tracing
+from trio_llm.testing import World, run
 
 PROMPT = "the secret of the pyramid"
 ANSWER = "a chamber below the sand"
@@ -157,3 +163,37 @@ class Figures:
             if metric.name == name
             for point in metric.data.data_points
         }
+
+
+async def ask(llm: Runtime) -> None:
+    """Ask once."""
+    await llm.generate(PROMPT)
+
+
+async def fail(llm: Runtime) -> None:
+    """Ask, and fail."""
+    with pytest.raises(LLMError):
+        await llm.generate(PROMPT)
+
+
+async def listen(llm: Runtime) -> None:
+    """Hear a stream to its end."""
+    async with llm.stream(PROMPT) as stream:
+        async for _ in stream:
+            pass
+
+
+def traced(member: Member, asking: Callable[[Runtime], Awaitable[None]] = ask) -> Recorder:
+    """Trace a scene in virtual time; whatever it was, every attempt is below a call."""
+    recorder = Recorder()
+
+    async def scene(world: World) -> None:
+        async with world.open(Config(default=member)) as llm:
+            llm.subscribe(Tracing(recorder.provider, clock=world.wall_clock))
+            await asking(llm)
+            assert recorder.open == 0
+
+    run(scene)
+    for attempt in recorder.attempts:
+        assert any(is_child(attempt, call) for call in recorder.calls)
+    return recorder

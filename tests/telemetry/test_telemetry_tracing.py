@@ -1,8 +1,5 @@
 """Spans of calls and attempts: how they hang together, and what they say."""
 
-from collections.abc import Awaitable, Callable
-from decimal import Decimal
-
 import pytest
 import trio
 from opentelemetry.trace import SpanKind, StatusCode
@@ -12,39 +9,33 @@ from tests.telemetry.telemetry_scenes import (
     ANSWER,
     PROMPT,
     Recorder,
-    everything_said,
+    ask,
     facts,
+    fail,
     happened,
     is_child,
+    listen,
+    traced,
 )
 from trio_llm import (
     Config,
     Consensus,
     CooldownSettings,
-    EmbedRequest,
     Fallback,
     Hedge,
-    LLMError,
     LoadBalance,
     Provider,
     Race,
     Retry,
     Runtime,
-    Simulation,
-    events,
 )
-from trio_llm.chat import Certainty, Cost, Usage
-from trio_llm.config.schema import Member
 from trio_llm.telemetry import Tracing
-from trio_llm.telemetry import tracing as room
 from trio_llm.testing import (
     Answers,
     Crashes,
     Cuts,
-    Embeds,
     Fails,
     RateLimits,
-    ScriptedProvider,
     Stalls,
     World,
     run,
@@ -52,40 +43,9 @@ from trio_llm.testing import (
 from trio_llm.testing.world import EPOCH
 
 
-async def _ask(llm: Runtime) -> None:
-    await llm.generate(PROMPT)
-
-
-async def _fail(llm: Runtime) -> None:
-    with pytest.raises(LLMError):
-        await llm.generate(PROMPT)
-
-
-async def _listen(llm: Runtime) -> None:
-    async with llm.stream(PROMPT) as stream:
-        async for _ in stream:
-            pass
-
-
-def _traced(member: Member, asking: Callable[[Runtime], Awaitable[None]] = _ask) -> Recorder:
-    """Trace a scene in virtual time; whatever it was, every attempt is below a call."""
-    recorder = Recorder()
-
-    async def scene(world: World) -> None:
-        async with world.open(Config(default=member)) as llm:
-            llm.subscribe(Tracing(recorder.provider, clock=world.wall_clock))
-            await asking(llm)
-            assert recorder.open == 0
-
-    run(scene)
-    for attempt in recorder.attempts:
-        assert any(is_child(attempt, call) for call in recorder.calls)
-    return recorder
-
-
 def test_a_plain_call_is_a_call_with_one_attempt() -> None:
     """The call stands for the endpoint; the attempt is the inference of the conventions."""
-    recorder = _traced(Cast().provider("house", Answers(ANSWER, after=0.5), model="large"))
+    recorder = traced(Cast().provider("house", Answers(ANSWER, after=0.5), model="large"))
     attempt, call = recorder.spans
     assert (call.name, call.kind, call.parent) == ("chat house", SpanKind.INTERNAL, None)
     assert (attempt.name, attempt.kind) == ("chat large", SpanKind.CLIENT)
@@ -117,7 +77,7 @@ def test_a_plain_call_is_a_call_with_one_attempt() -> None:
 
 def test_times_are_those_of_the_given_clock() -> None:
     """In virtual time a span is as long as what it stands for, to the microsecond."""
-    (attempt, call) = _traced(Cast().provider("house", Answers(after=0.5))).spans
+    (attempt, call) = traced(Cast().provider("house", Answers(after=0.5))).spans
     for span in (attempt, call):
         assert span.start_time is not None
         assert span.end_time is not None
@@ -127,7 +87,7 @@ def test_times_are_those_of_the_given_clock() -> None:
 
 def test_tokens_are_on_attempts_alone() -> None:
     """A sum over all spans counts each token once."""
-    recorder = _traced(Race([Cast().provider(name, Answers()) for name in "ab"], name="fast"))
+    recorder = traced(Race([Cast().provider(name, Answers()) for name in "ab"], name="fast"))
     with_tokens = [span for span in recorder.spans if "gen_ai.usage.input_tokens" in facts(span)]
     assert with_tokens == recorder.attempts
     assert len(with_tokens) == 2
@@ -136,7 +96,7 @@ def test_tokens_are_on_attempts_alone() -> None:
 def test_a_race_shows_its_winner_and_its_losers() -> None:
     """A loser that was cancelled is no error, and says who beat it."""
     cast = Cast()
-    recorder = _traced(
+    recorder = traced(
         Race(
             [cast.provider("quick", Answers(after=0.5)), cast.provider("slow", Answers(after=9.0))],
             name="fast",
@@ -160,7 +120,7 @@ def test_a_race_shows_its_winner_and_its_losers() -> None:
 def test_a_hedge_marks_what_was_asked_beside() -> None:
     """The second attempt says that it was a hedge; the first one does not."""
     cast = Cast()
-    recorder = _traced(
+    recorder = traced(
         Hedge(
             [cast.provider("late", Answers(after=9.0)), cast.provider("quick", Answers(after=0.5))],
             delay=1.0,
@@ -177,7 +137,7 @@ def test_a_hedge_marks_what_was_asked_beside() -> None:
 def test_a_fallback_shows_the_failure_and_goes_on() -> None:
     """The failed attempt is an error by its class; the next one says that it is a fallback."""
     cast = Cast()
-    recorder = _traced(
+    recorder = traced(
         Fallback([cast.provider("broken", Fails()), cast.provider("spare", Answers())], name="safe")
     )
     (call,) = recorder.calls
@@ -201,7 +161,7 @@ def test_retries_are_numbered() -> None:
         retry=Retry(attempts=2, base_delay=0.5),
         cooldown=CooldownSettings(after_failures=9),
     )
-    recorder = _traced(provider)
+    recorder = traced(provider)
     first, second, third = (recorder.attempt("house", number) for number in (1, 2, 3))
     assert facts(first)["error.type"] == "RateLimitError"
     assert facts(first)["http.response.status_code"] == 429
@@ -217,8 +177,8 @@ def test_retries_are_numbered() -> None:
 
 def test_a_call_that_fails_is_an_error() -> None:
     """Call and attempts say which class of error it was."""
-    recorder = _traced(
-        LoadBalance([Cast().provider(name, Fails()) for name in "ab"], name="spread"), _fail
+    recorder = traced(
+        LoadBalance([Cast().provider(name, Fails()) for name in "ab"], name="spread"), fail
     )
     (call,) = recorder.calls
     assert call.status.status_code is StatusCode.ERROR
@@ -230,11 +190,11 @@ def test_a_call_without_an_attempt_is_a_span_too() -> None:
     """A provider that rests refuses; the call's span says so, with no attempt below it."""
 
     async def twice(llm: Runtime) -> None:
-        await _fail(llm)
-        await _fail(llm)
+        await fail(llm)
+        await fail(llm)
 
     rest = CooldownSettings(initial=30.0, after_failures=1)
-    recorder = _traced(Cast().provider("house", Fails(), cooldown=rest), twice)
+    recorder = traced(Cast().provider("house", Fails(), cooldown=rest), twice)
     first, second = recorder.calls
     assert len(recorder.attempts) == 1
     assert happened(first) == [
@@ -247,8 +207,8 @@ def test_a_call_without_an_attempt_is_a_span_too() -> None:
 
 def test_a_stream_tells_when_its_first_token_came() -> None:
     """Call and attempt have the seconds to it, and end with the stream."""
-    recorder = _traced(
-        Cast().provider("house", Answers(ANSWER, after=0.5, pieces=3, gap=1.0)), _listen
+    recorder = traced(
+        Cast().provider("house", Answers(ANSWER, after=0.5, pieces=3, gap=1.0)), listen
     )
     attempt, call = recorder.spans
     for span in (attempt, call):
@@ -266,7 +226,7 @@ def test_a_stream_that_breaks_and_goes_on_elsewhere_shows_both() -> None:
         name="safe",
         on_interrupt="restart",
     )
-    recorder = _traced(member, _listen)
+    recorder = traced(member, listen)
     (call,) = recorder.calls
     fragile = recorder.attempt("fragile")
     assert facts(fragile)["error.type"] == "StreamInterruptedError"
@@ -302,7 +262,7 @@ def test_a_stream_that_is_left_is_no_error() -> None:
             async for _ in stream:
                 break
 
-    recorder = _traced(Cast().provider("house", Answers(ANSWER, pieces=5, gap=1.0)), leave)
+    recorder = traced(Cast().provider("house", Answers(ANSWER, pieces=5, gap=1.0)), leave)
     attempt, call = recorder.spans
     assert facts(call)["trio_llm.outcome"] == facts(attempt)["trio_llm.outcome"] == "cancelled"
     assert call.status.status_code is attempt.status.status_code is StatusCode.UNSET
@@ -311,7 +271,7 @@ def test_a_stream_that_is_left_is_no_error() -> None:
 def test_crashes_of_a_job_and_of_an_actor_are_errors() -> None:
     """A crash ends the attempt's span as any failure does."""
     for step in (Crashes(), Crashes(actor=True)):
-        recorder = _traced(Cast().provider("house", step), _fail)
+        recorder = traced(Cast().provider("house", step), fail)
         attempt, call = recorder.spans
         assert facts(attempt)["error.type"] == "ProviderCrashedError"
         assert facts(call)["error.type"] == "ProviderCrashedError"
@@ -321,7 +281,7 @@ def test_a_consensus_tells_who_won() -> None:
     """The votes and the decision are events of the call."""
     cast = Cast()
     members = [cast.provider(name, Answers("same", after=0.5)) for name in "abc"]
-    (call,) = _traced(Consensus(members, name="council")).calls
+    (call,) = traced(Consensus(members, name="council")).calls
     assert ("consensus_reached", {"winner": "a"}) in happened(call)
     assert [name for name, _ in happened(call)].count("vote_cast") >= 2
 
@@ -344,9 +304,9 @@ def test_attempts_at_any_depth_hang_below_their_call() -> None:
     async def several(llm: Runtime) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(5):
-                nursery.start_soon(_ask, llm)
+                nursery.start_soon(ask, llm)
 
-    recorder = _traced(member, several)
+    recorder = traced(member, several)
     assert len(recorder.calls) == 5
     for call in recorder.calls:
         below = [span for span in recorder.attempts if is_child(span, call)]
@@ -355,144 +315,3 @@ def test_attempts_at_any_depth_hang_below_their_call() -> None:
     assert sum(facts(call)["trio_llm.attempts"] for call in recorder.calls) == len(
         recorder.attempts
     )
-
-
-def test_other_operations_have_the_names_of_the_conventions() -> None:
-    """Vectors are `embeddings`; what the conventions do not know keeps our word."""
-    recorder = Recorder()
-
-    async def scene(world: World) -> None:
-        script = ScriptedProvider(Embeds(3), [EmbedRequest])
-        house = Provider("custom", "house", cls=script, embedding_model="vectors")
-        async with world.open(Config(default=house)) as llm:
-            llm.subscribe(Tracing(recorder.provider))
-            await llm.embed([PROMPT])
-
-    run(scene)
-    attempt, call = recorder.spans
-    assert attempt.name == "embeddings vectors"
-    assert call.name == "embeddings house"
-    assert facts(attempt)["gen_ai.operation.name"] == "embeddings"
-    assert PROMPT not in everything_said(attempt) + everything_said(call)
-
-
-def test_a_simulated_provider_is_named_by_its_kind() -> None:
-    """The kind of the catalogue is the provider's name where the conventions have none."""
-    recorder = _traced(Provider("simulated", "toy", simulation=Simulation(latency=0.0)))
-    assert facts(recorder.attempt("toy"))["gen_ai.provider.name"] == "simulated"
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        ("openai", "openai"),
-        ("openai_responses", "openai"),
-        ("anthropic", "anthropic"),
-        ("gemini", "gcp.gemini"),
-        ("cohere", "cohere"),
-        ("azure", "azure.ai.openai"),
-        ("mistral", "mistral_ai"),
-        ("groq", "groq"),
-        ("deepseek", "deepseek"),
-        ("xai", "x_ai"),
-        ("perplexity", "perplexity"),
-        ("bedrock", "aws.bedrock"),
-        ("openrouter", "openrouter"),
-        ("", "unknown"),
-    ],
-)
-def test_kinds_have_the_names_of_the_conventions(kind: str, name: str) -> None:
-    """Each kind that the conventions know is called as they call it."""
-    recorder = Recorder()
-    tracing = Tracing(recorder.provider)
-    tracing(events.RequestStarted(1.0, 1, ("house",), False))
-    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m", kind))
-    tracing(events.AttemptFailed(1.0, 1, ("house",), 1, 0.1, "ServerError", "no", "m", kind))
-    (span,) = recorder.spans
-    assert facts(span)["gen_ai.provider.name"] == name
-
-
-def test_every_kind_of_token_and_the_cost_are_told() -> None:
-    """Parts of the input and of the output have attributes of their own."""
-    recorder = Recorder()
-    tracing = Tracing(recorder.provider)
-    tracing(events.RequestStarted(1.0, 1, ("house",), False))
-    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m", "openai"))
-    tracing(
-        events.AttemptSucceeded(
-            2.0,
-            1,
-            ("house",),
-            1,
-            1.0,
-            "m",
-            answered_by="m-2026",
-            usage=Usage(100, 50, 60, 20, 30),
-            cost=Cost(Decimal("0.25"), Certainty.ESTIMATED),
-            finish_reason="length",
-            response_id="resp_1",
-        )
-    )
-    said = facts(recorder.attempt("house"))
-    assert said["gen_ai.usage.cache_read.input_tokens"] == 60
-    assert said["gen_ai.usage.cache_write.input_tokens"] == 20
-    assert said["gen_ai.usage.reasoning.output_tokens"] == 30
-    assert said["gen_ai.response.id"] == "resp_1"
-    assert said["gen_ai.response.model"] == "m-2026"
-    assert said["gen_ai.response.finish_reasons"] == ("length",)
-    assert said["trio_llm.cost.dollars"] == 0.25
-    assert said["trio_llm.cost.certainty"] == "estimated"
-
-
-def test_open_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should ends be missing, the oldest span is ended, and no more are kept."""
-    monkeypatch.setattr(room, "MOST_SPANS", 3)
-    recorder = Recorder()
-    tracing = Tracing(recorder.provider)
-    for number in range(5):
-        tracing(events.RequestStarted(1.0, number, ("house",), False))
-    assert [facts(span)["trio_llm.call.number"] for span in recorder.spans] == [0, 1]
-    tracing.close()
-    assert len(recorder.spans) == 5
-    tracing(events.RequestFinished(1.0, 4, ("house",), "succeeded", 0.1))
-    assert len(recorder.spans) == 5
-
-
-def test_what_began_before_it_looked_is_left_alone() -> None:
-    """Ends without beginnings make no span and no error."""
-    recorder = Recorder()
-    tracing = Tracing(recorder.provider)
-    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m"))
-    tracing(events.AttemptSucceeded(1.0, 1, ("house",), 1, 0.5))
-    tracing(events.FirstToken(1.0, 1, ("house",), 1, 0.5))
-    tracing(events.FellBack(1.0, 1, ("house",), "a", "no"))
-    tracing(events.RequestFinished(1.0, 1, ("house",), "succeeded", 0.5))
-    tracing(events.ConfigReloaded(1.0, None, (), 2, (), (), ()))
-    assert recorder.spans == []
-
-
-def test_an_attempt_that_was_not_seen_to_begin_ends_no_other() -> None:
-    """Within an attempt, the end of one of an unknown call is left alone."""
-    recorder = Recorder()
-    tracing = Tracing(recorder.provider)
-    tracing(events.RequestStarted(1.0, 2, ("house",), False))
-    tracing(events.AttemptStarted(1.0, 2, ("house",), 1, "m"))
-    tracing(events.AttemptStarted(1.0, 1, ("house",), 1, "m"))
-    tracing(events.FirstToken(1.0, 1, ("house",), 1, 0.5))
-    tracing(events.AttemptSucceeded(1.0, 1, ("house",), 1, 0.5, "m"))
-    assert recorder.spans == []
-    tracing(events.AttemptCancelled(1.0, 2, ("house",), 1, 0.5, "no need"))
-    (span,) = recorder.spans
-    assert facts(span)["trio_llm.outcome"] == "cancelled"
-    assert "gen_ai.response.time_to_first_chunk" not in facts(span)
-
-
-def test_a_model_that_the_caller_names_is_in_the_name() -> None:
-    """The conventions call a span by its operation and its model."""
-
-    async def named(llm: Runtime) -> None:
-        await llm.generate(PROMPT, model="large")
-
-    (call,) = _traced(Cast().provider("house", Answers()), named).calls
-    assert call.name == "chat large"
-    assert facts(call)["gen_ai.request.model"] == "large"

@@ -21,6 +21,7 @@ from trio_llm.chat import (
     ShowModel,
 )
 from trio_llm.errors import ProviderError
+from trio_llm.testing import seeds
 from trio_llm.wire import DIALECTS, OperationCodec, ProgressDecoder
 
 ASKED: dict[type[Operation], Operation] = {
@@ -90,7 +91,9 @@ VALUES = st.recursive(
     max_leaves=20,
 )
 QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=len(seeds(60, share=3)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

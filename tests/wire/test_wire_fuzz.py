@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 from tests.wire.wire_junk import mutate
 from trio_llm.chat import Completion
 from trio_llm.errors import InvalidRequestError, ProviderError
+from trio_llm.testing import seeds
 from trio_llm.wire import DIALECTS
 
-few = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(
+    max_examples=len(seeds(80, share=3)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 REPLIES: dict[str, Any] = {
     "openai_chat": {

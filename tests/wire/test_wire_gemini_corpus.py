@@ -31,6 +31,7 @@ from trio_llm.errors import (
     ProviderError,
     RateLimitError,
 )
+from trio_llm.testing import seeds
 from trio_llm.wire import DIALECTS
 from trio_llm.wire.gemini.names import FINISH_NUMBERS
 from trio_llm.wire.gemini.replies import parts_of
@@ -60,6 +61,13 @@ ERRORS: dict[str, type[ProviderError]] = {
 }
 ENDS_EVERYWHERE = "vertex/generate__refused_stream__04"
 """Its server gave a finish reason in every chunk, so that a cut between two does not show."""
+
+
+SMALL = 3000
+"""Bytes below which a stream is split at every single place."""
+
+STRIDE = max(1, SMALL // len(seeds(SMALL, share=5)))
+"""Bytes between these places: one, and five in everyday runs."""
 
 
 def recorded() -> dict[str, Any]:
@@ -177,8 +185,8 @@ def splits(body: bytes) -> Iterator[Sequence[int]]:
     """Give ways to split: at every byte, once at each byte of a small body, in odd pieces."""
     yield range(1, len(body))
     yield range(37, len(body), 37)
-    if len(body) < 3000:
-        for place in range(1, len(body)):
+    if len(body) < SMALL:
+        for place in range(1, len(body), STRIDE):
             yield (place,)
 
 

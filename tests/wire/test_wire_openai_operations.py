@@ -32,13 +32,14 @@ from trio_llm.errors import (
     ProviderError,
     QuotaExceededError,
 )
+from trio_llm.testing import seeds
 from trio_llm.wire import DIALECTS, Quirks
 from trio_llm.wire.openai_chat.operations import openai_operations
 from trio_llm.wire.values import as_list
 
 EMBED = EmbedRequest(texts=["a", "b"])
 JUDGE = ModerateRequest(texts=["a", "b"])
-few = settings(max_examples=150, deadline=None)
+few = settings(max_examples=len(seeds(150, share=4)), deadline=None)
 
 
 def body_of(operation: Operation, **options: Any) -> Any:

@@ -30,11 +30,16 @@ from trio_llm.chat import (
     Usage,
 )
 from trio_llm.errors import InvalidRequestError
+from trio_llm.testing import seeds
 from trio_llm.wire import DIALECTS
 
 NAME = "openai_responses"
 DIALECT = DIALECTS[NAME]
-few = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(
+    max_examples=len(seeds(120, share=4)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 ITEMS: list[dict[str, Any]] = [
     {"type": "reasoning", "id": "rs", "summary": [{"text": "t"}], "encrypted_content": "e"},

@@ -12,7 +12,7 @@ deadline while it waits.
 
 The first of the callers who are still there when a flight ends gets its reply or error as
 if the call were its own, with the attempts and what they cost; the others get it for
-nothing, so that sums over replies are right.
+nothing, so that sums over replies are right. Each gets it with times of its own.
 """
 
 import math
@@ -72,20 +72,21 @@ class Seat:
 
     def reply(self, reply: Reply) -> Reply:
         """Give the reply of the flight as this caller gets it."""
-        if self._lead():
-            return reply
         flight, first = self.flight, reply.time_to_first_token
-        return attrs.evolve(
+        leads = self._lead()
+        if leads and self.since == flight.started:
+            return reply
+        own = attrs.evolve(
             reply,
             latency=max(0.0, flight.finished - self.since),
             time_to_first_token=(
                 None if first is None else max(0.0, flight.started + first - self.since)
             ),
             metadata=dict(reply.metadata),
-            attempts=(),
-            cost=NOTHING,
-            cached="shared",
         )
+        if leads:
+            return own
+        return attrs.evolve(own, attempts=(), cost=NOTHING, cached="shared")
 
 
 def _without_outcome(flight: "Flight") -> LLMError:

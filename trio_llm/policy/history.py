@@ -97,8 +97,6 @@ class Record:
     def restore(self, vitals: Vitals, now: float, wall: float) -> None:
         """Put it into vitals that know nothing yet, by what it is still worth.
 
-        A record from the future, as after a change of the machine's clock, counts as new.
-
         Args:
             vitals: Where to.
             now: The present instant, on the clock of the vitals.
@@ -139,9 +137,15 @@ class History:
         ordered = sorted(self._records.items(), key=lambda item: attrs.astuple(item[0]))
         return tuple([record for _, record in ordered])
 
-    def add(self, records: Iterable[Record]) -> None:
-        """Keep records; of two of the same one the later stands."""
-        for record in records:
+    def add(self, records: Iterable[Record], wall: float) -> None:
+        """Keep records; of two of the same one the later stands.
+
+        Args:
+            records: The records. None of them counts as later than now.
+            wall: Seconds since the epoch.
+        """
+        for each in records:
+            record = attrs.evolve(each, last_seen=wall) if each.last_seen > wall else each
             known = self._records.get(record.identity)
             if known is None or known.last_seen <= record.last_seen:
                 self._records[record.identity] = record

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from trio_llm import events
 from trio_llm.chat import Certainty, Cost, Usage
+from trio_llm.telemetry.attributes import AttemptEnd
 from trio_llm.telemetry.meters import Meters
 from trio_llm.telemetry.records import Key
 from trio_llm.telemetry.snapshot import MetricsSnapshot
@@ -96,7 +97,7 @@ class Metrics:
 
     def _ended(
         self,
-        event: events.AttemptSucceeded | events.AttemptFailed | events.AttemptCancelled,
+        event: AttemptEnd,
         outcome: str,
         error: str,
     ) -> Key:

@@ -12,6 +12,7 @@ from trio_llm import events
 from trio_llm._version import __version__
 from trio_llm.chat import Cost, Usage
 from trio_llm.telemetry import conventions as words
+from trio_llm.telemetry.attributes import AttemptEnd
 from trio_llm.telemetry.buckets import SECONDS, TOKENS
 from trio_llm.telemetry.extras import needs_extra
 
@@ -21,8 +22,6 @@ except ImportError as missing:
     raise needs_extra("OtelMetrics", "otel") from missing
 
 _Labels: TypeAlias = dict[str, str]
-AttemptEnd: TypeAlias = events.AttemptSucceeded | events.AttemptFailed | events.AttemptCancelled
-
 _NO_USAGE: Final = Usage()
 
 

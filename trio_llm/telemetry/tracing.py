@@ -23,10 +23,11 @@ from trio_llm import events
 from trio_llm._version import __version__
 from trio_llm.telemetry import conventions as words
 from trio_llm.telemetry.attributes import (
-    Attributes,
-    call_cost_attributes,
-    cost_attributes,
-    usage_attributes,
+    AttemptEnd,
+    attempt_begins,
+    attempt_ends,
+    call_begins,
+    call_ends,
 )
 from trio_llm.telemetry.content import answer_content, request_content
 from trio_llm.telemetry.extras import needs_extra
@@ -74,9 +75,6 @@ class _AttemptSpan:
     token: Token[_Context]
 
 
-AttemptEnd: TypeAlias = events.AttemptSucceeded | events.AttemptFailed | events.AttemptCancelled
-
-
 class Tracing:
     """An observer that makes spans; ``llm.subscribe(Tracing())`` works with any runtime.
 
@@ -117,9 +115,9 @@ class Tracing:
             events.RequestFinished: self._request_finished,
             events.AttemptStarted: self._attempt_started,
             events.FirstToken: self._first_token,
-            events.AttemptSucceeded: self._attempt_succeeded,
-            events.AttemptFailed: self._attempt_failed,
-            events.AttemptCancelled: self._attempt_cancelled,
+            events.AttemptSucceeded: self._attempt_ended,
+            events.AttemptFailed: self._attempt_ended,
+            events.AttemptCancelled: self._attempt_ended,
         }
 
     def __call__(self, event: events.Event) -> None:
@@ -147,20 +145,11 @@ class Tracing:
     def _request_started(self, event: events.RequestStarted) -> None:
         if event.call is None:
             return
-        operation = words.operation_name(event.operation)
-        attributes: Attributes = {
-            words.OPERATION: operation,
-            words.CALL: event.call,
-            words.ENDPOINT: event.path[0],
-        }
-        if event.model is not None:
-            attributes[words.REQUEST_MODEL] = event.model
-        if event.streaming:
-            attributes[words.REQUEST_STREAM] = True
+        attributes = call_begins(event)
         if self.content and event.content is not None:
             attributes |= request_content(event.content)
         span = self._tracer.start_span(
-            f"{operation} {event.model or event.path[0]}",
+            f"{attributes[words.OPERATION]} {event.model or event.path[0]}",
             kind=trace.SpanKind.INTERNAL,
             attributes=attributes,
             start_time=self._now(),
@@ -175,24 +164,14 @@ class Tracing:
         call = None if event.call is None else self._calls.pop(event.call, None)
         if call is None:
             return
-        span = call.span
-        if span.is_recording():
-            attributes: Attributes = {words.OUTCOME: event.outcome, words.ATTEMPTS: call.attempts}
-            if event.provider is not None:
-                attributes[words.MEMBER] = event.provider
-            if event.model is not None:
-                attributes[words.RESPONSE_MODEL] = event.model
-            if event.finish_reason is not None:
-                attributes[words.FINISH_REASONS] = [event.finish_reason]
-            if event.first_token is not None:
-                attributes[words.FIRST_CHUNK] = event.first_token
-            attributes |= call_cost_attributes(event.cost)
+        if call.span.is_recording():
+            attributes = call_ends(event) | {words.ATTEMPTS: call.attempts}
             if self.content and event.content is not None:
                 attributes |= answer_content(event.content)
-            span.set_attributes(attributes)
+            call.span.set_attributes(attributes)
             if event.outcome == "failed":
-                _fail(span, event.error or "_OTHER")
-        span.end(self._now())
+                call.span.set_status(trace.Status(trace.StatusCode.ERROR))
+        call.span.end(self._now())
 
     # Attempts. They begin and end in one task, whose context is a copy of the caller's.
 
@@ -201,16 +180,7 @@ class Tracing:
         if call is None:
             return
         call.attempts += 1
-        operation = words.operation_name(event.operation)
-        attributes: Attributes = {
-            words.OPERATION: operation,
-            words.PROVIDER: words.provider_name(event.provider_kind),
-            words.MEMBER: event.path[-1],
-            words.PATH: list(event.path),
-            words.NUMBER: event.number,
-        }
-        if event.model:
-            attributes[words.REQUEST_MODEL] = event.model
+        attributes = attempt_begins(event)
         if call.streaming:
             attributes[words.REQUEST_STREAM] = True
         if any(event.path[: len(way)] == way for way in call.hedged):
@@ -223,7 +193,7 @@ class Tracing:
         # Baggage and the like is the caller's, whose context was copied for this task.
         context = trace.set_span_in_context(call.span)
         span = self._tracer.start_span(
-            f"{operation} {event.model}" if event.model else operation,
+            f"{attributes[words.OPERATION]} {event.model or event.path[-1]}",
             context,
             kind=trace.SpanKind.CLIENT,
             attributes=attributes,
@@ -238,51 +208,17 @@ class Tracing:
         if attempt is not None:
             attempt.span.set_attribute(words.FIRST_CHUNK, event.latency)
 
-    def _attempt_succeeded(self, event: events.AttemptSucceeded) -> None:
-        attributes: Attributes = {}
-        if event.answered_by is not None:
-            attributes[words.RESPONSE_MODEL] = event.answered_by
-        if event.response_id is not None:
-            attributes[words.RESPONSE_ID] = event.response_id
-        if event.finish_reason is not None:
-            attributes[words.FINISH_REASONS] = [event.finish_reason]
-        if event.usage is not None:
-            attributes |= usage_attributes(event.usage)
-        self._ended(event, "succeeded", attributes)
-
-    def _attempt_failed(self, event: events.AttemptFailed) -> None:
-        attributes: Attributes = {}
-        if event.status is not None:
-            attributes[words.HTTP_STATUS] = event.status
-        if event.operation == "chat":
-            attributes[words.FINISH_REASONS] = ["error"]
-        reason = event.reason if self.content else None
-        self._ended(event, "failed", attributes, error=event.error, reason=reason)
-
-    def _attempt_cancelled(self, event: events.AttemptCancelled) -> None:
-        self._ended(event, "cancelled", {words.CANCEL_REASON: event.reason})
-
-    def _ended(
-        self,
-        event: AttemptEnd,
-        outcome: str,
-        attributes: Attributes,
-        *,
-        error: str | None = None,
-        reason: str | None = None,
-    ) -> None:
+    def _attempt_ended(self, event: AttemptEnd) -> None:
         attempt = self._current(event)
         if attempt is None:  # it began before anybody looked
             return
         del self._attempts[attempt.serial]
-        span, cost = attempt.span, event.cost
+        span = attempt.span
         if span.is_recording():
-            attributes[words.OUTCOME] = outcome
-            if cost is not None:
-                attributes |= cost_attributes(cost)
-            span.set_attributes(attributes)
-            if error is not None:
-                _fail(span, error, reason)
+            span.set_attributes(attempt_ends(event))
+            if isinstance(event, events.AttemptFailed):
+                reason = event.reason if self.content else None
+                span.set_status(trace.Status(trace.StatusCode.ERROR, reason))
         span.end(self._now())
         contexts.detach(attempt.token)
 
@@ -313,9 +249,3 @@ class Tracing:
             shown = happening(event, content=self.content)
             if shown is not None:
                 call.span.add_event(shown.name, shown.attributes, self._now())
-
-
-def _fail(span: trace.Span, error: str, reason: str | None = None) -> None:
-    """Mark a span as failed."""
-    span.set_attribute(words.ERROR_TYPE, error)
-    span.set_status(trace.Status(trace.StatusCode.ERROR, reason))
