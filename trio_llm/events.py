@@ -463,10 +463,16 @@ class EventStream:
 
     content: bool = False
     _observers: tuple[Observer, ...] = attrs.field(default=(), init=False)
+    _watchers: tuple[Observer, ...] = attrs.field(default=(), init=False)
 
     @property
     def watched(self) -> bool:
-        """Whether anybody looks; records need not be made otherwise."""
+        """Whether anybody looks at all that happens; such records need not be made otherwise."""
+        return bool(self._watchers)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody hears of what is rare: what has failed, is used up, or rests."""
         return bool(self._observers)
 
     def emit(self, event: Event) -> None:
@@ -477,11 +483,20 @@ class EventStream:
             except Exception:
                 _logger.exception("an event observer raised on %s", event.kind)
 
-    def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Add an observer; give the function that removes it."""
+    def subscribe(self, observer: Observer, *, passive: bool = False) -> Callable[[], None]:
+        """Add an observer; give the function that removes it.
+
+        Args:
+            observer: Who is told.
+            passive: Whether it is content with the records that are made anyway: of what
+                is rare, and of all while somebody else watches.
+        """
         self._observers = (*self._observers, observer)
+        if not passive:
+            self._watchers = (*self._watchers, observer)
 
         def unsubscribe() -> None:
             self._observers = tuple(o for o in self._observers if o is not observer)
+            self._watchers = tuple(o for o in self._watchers if o is not observer)
 
         return unsubscribe

@@ -118,9 +118,7 @@ class Generations:
             return self._swap(tree, spent, on_file)
 
     @trio.lowlevel.enable_ki_protection
-    def _swap(
-        self, tree: Tree, spent: Sequence[Spent], on_file: Loaded | None
-    ) -> ReloadReport:
+    def _swap(self, tree: Tree, spent: Sequence[Spent], on_file: Loaded | None) -> ReloadReport:
         """Let the next call find another plan, and retire those who are not in it."""
         old, self.tree = self.tree, tree
         self.number += 1

@@ -34,7 +34,7 @@ class ActorLog:
         self._emit(events.ActorDrained, name, unfinished)
 
     def _emit(self, record: type[events.Event], name: str, *fields: object) -> None:
-        if self._events.watched:
+        if self._events.heard:
             self._events.emit(record(trio.current_time(), None, (name,), *fields))
 
 

@@ -23,6 +23,7 @@ from trio_llm.generations import ConfigSource as ConfigSource
 from trio_llm.generations import Generations, ReloadReport, planned
 from trio_llm.ledger import Ledger
 from trio_llm.history import HistoryFile
+from trio_llm.logs import EventLog, logging_events
 from trio_llm.operations import Health as Health
 from trio_llm.policy import RetryBudget
 from trio_llm.policy.spending import BudgetStatus
@@ -78,10 +79,11 @@ class Runtime(Degrading, Endpoint):
     at `provider` give the error.
     """
 
-    def __init__(self, generations: Generations, telemetry: Telemetry) -> None:
+    def __init__(self, generations: Generations, telemetry: Telemetry, log: EventLog) -> None:
         super().__init__(generations.board, None, generations.stand_ins)
         self._generations = generations
         self._telemetry = telemetry
+        self._log = log
 
     @property
     def config(self) -> Config:
@@ -127,6 +129,7 @@ class Runtime(Degrading, Endpoint):
         """
         report = await self._generations.reload(config)
         self._telemetry.apply(self.config)
+        self._log.apply(self.config)
         return report
 
     def _leaves(self) -> tuple[Node, ...]:
@@ -260,7 +263,10 @@ async def open_runtime(
     wall_clock = time.time if wall_clock is None else wall_clock
     rng = random.Random() if rng is None else rng  # noqa: S311 - jitter and shares
     stream = EventStream()
-    with watching(stream, wall_clock, plan.config) as telemetry:
+    with (
+        logging_events(stream, plan.config) as log,
+        watching(stream, wall_clock, plan.config) as telemetry,
+    ):
         async with open_books(plan.config, stream, wall_clock) as accounts:
             around = Surroundings(
                 stream,
@@ -270,13 +276,13 @@ async def open_runtime(
                 RetryBudget(plan.config.retry_budget.share, plan.config.retry_budget.per_second),
                 accounts,
             )
-            async with _running(plan, around, telemetry) as runtime:
+            async with _running(plan, around, telemetry, log) as runtime:
                 yield runtime
 
 
 @asynccontextmanager
 async def _running(
-    plan: Plan, around: Surroundings, telemetry: Telemetry
+    plan: Plan, around: Surroundings, telemetry: Telemetry, log: EventLog
 ) -> AsyncGenerator[Runtime, None]:
     """Run the actors of a plan for as long as the block is open."""
     loaded = plan.config
@@ -300,7 +306,7 @@ async def _running(
     generations = Generations(around, supervisor, switchboard, stand_ins, tree, history)
     keep_days = loaded.store.keep_days
     del plan, loaded, tree  # those who leave the plan are not kept by this frame
-    runtime = Runtime(generations, telemetry)
+    runtime = Runtime(generations, telemetry, log)
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -25,7 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 import trio_llm
+from tests.benchmarks.accounting import accounts
 from tests.benchmarks.bare import QUESTION, async_client, h11_client
+from tests.benchmarks.caching import caching
 from tests.benchmarks.dialects import dialects
 from tests.benchmarks.hedging import orders, tails
 from tests.benchmarks.measure import Call, Row, cpu_per_call, ratio, resident, server
@@ -363,6 +365,11 @@ SECTIONS: dict[str, Section] = {
         ("order", "µs"),
         lambda: trio.run(orders),
     ),
+    "caching": (
+        "The cache and shared calls, over a provider that answers at once, µs of CPU",
+        ("call", "µs", "added"),
+        lambda: trio.run(caching),
+    ),
     "tools": (
         "Rounds of tools over a provider that answers at once, µs of CPU",
         ("call", "µs", "/ generate"),
@@ -372,6 +379,11 @@ SECTIONS: dict[str, Section] = {
         "A call over providers that answer at once, with those who watch it, µs of CPU",
         ("who watches", "µs a call", "added"),
         lambda: trio.run(added),
+    ),
+    "accounts": (
+        "What accounts add to a call over a provider that answers at once, µs of CPU (limit: 40)",
+        ("what is on", "one at a time", "added", "ratio", "64 at once", "added"),
+        lambda: trio.run(accounts),
     ),
     "scrapes": (
         "Reading the metrics of 50 models, µs of CPU",

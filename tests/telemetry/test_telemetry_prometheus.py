@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 
 import pytest
+import trio
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,6 +18,7 @@ from trio_llm import (
     LLMError,
     TelemetrySettings,
     events,
+    open_runtime,
 )
 from trio_llm.chat import Cost, Usage
 from trio_llm.telemetry import Metrics, prometheus_collector, prometheus_text
@@ -158,6 +160,21 @@ def test_a_collector_stands_in_an_application_s_own_registry() -> None:
     for count in (1, 2):
         metrics(events.FellBack(1.0, 1, ("fast",), "house", "no"))
         assert registry.get_sample_value(name, labels) == count
+
+
+def test_a_page_can_be_written_in_a_thread() -> None:
+    """What was measured up to now can leave the thread of the runtime."""
+
+    async def main() -> tuple[str, str]:
+        config = Config(default=Cast().provider("house", Answers()), telemetry=COUNTING)
+        async with open_runtime(config) as llm:
+            await llm.generate("hi")
+            elsewhere = await trio.to_thread.run_sync(prometheus_text, llm.metrics())
+            return elsewhere, prometheus_text(llm)
+
+    elsewhere, here = trio.run(main)
+    assert "trio_llm_requests_total{" in elsewhere
+    assert here.startswith(elsewhere)
 
 
 def test_a_runtime_that_counts_nothing_says_so() -> None:

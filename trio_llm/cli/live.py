@@ -13,7 +13,12 @@ _FRAME = 0.06
 
 @asynccontextmanager
 async def redrawn(
-    console: Console, picture: Callable[[], RenderableType], *, live: bool, transient: bool = False
+    console: Console,
+    picture: Callable[[], RenderableType],
+    *,
+    live: bool,
+    transient: bool = False,
+    frame: float = _FRAME,
 ) -> AsyncGenerator[None, None]:
     """Draw a picture again and again while the block runs.
 
@@ -26,6 +31,7 @@ async def redrawn(
         live: Whether a person looks; if not, it is drawn once, at the end.
         transient: Whether it disappears at the end, so that without a person it is
             not drawn at all.
+        frame: Seconds between two drawings; a table of many cells takes 30 ms of each.
     """
     if not live:
         yield
@@ -37,7 +43,7 @@ async def redrawn(
 
         async def draw() -> None:
             while True:
-                await trio.sleep(_FRAME)
+                await trio.sleep(frame)
                 shown.update(picture(), refresh=True)
 
         async with trio.open_nursery() as nursery:

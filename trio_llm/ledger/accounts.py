@@ -301,7 +301,7 @@ class Accounts:
             path: The way to the provider.
             how: ``warn`` where the attempt is made all the same.
         """
-        if self.events.watched:
+        if self.events.heard:
             self.events.emit(
                 events.BudgetExceeded(
                     trio.current_time(),

@@ -163,7 +163,7 @@ class Circuit:
         self.notice(now, reason)
 
     def _rests(self, now: float, reason: str, call: int | None) -> None:
-        if self.stream.watched and not self.quiet:
+        if self.stream.heard and not self.quiet:
             until = self.breaker.until
             self.stream.emit(events.CooldownStarted(now, call, (self.name,), until, reason))
 
@@ -175,7 +175,7 @@ class Circuit:
         self._shown = state
         if shown is BreakerState.CLOSED:
             self._left_closed = now
-        if self.quiet or not self.stream.watched:
+        if self.quiet or not self.stream.heard:
             return
         head = (now, call, (self.name,))
         self.stream.emit(events.BreakerChanged(*head, shown.value, state.value, reason))

@@ -43,17 +43,20 @@ class MeteredRuntime(Protocol):
         ...
 
 
-Source: TypeAlias = Metrics | MeteredRuntime
+Source: TypeAlias = Metrics | MetricsSnapshot | MeteredRuntime
 
 
 def prometheus_text(source: Source) -> str:
     """Give all metrics in Prometheus' text format, version 0.0.4.
 
     An answer to a scrape has the content type ``text/plain; version=0.0.4; charset=utf-8``
-    (``prometheus_client.CONTENT_TYPE_LATEST``).
+    (``prometheus_client.CONTENT_TYPE_LATEST``). With very many models the page takes some
+    milliseconds: ``await trio.to_thread.run_sync(prometheus_text, llm.metrics())`` writes it
+    beside the event loop.
 
     Args:
-        source: A runtime, whose providers' present state is given as well; or `Metrics`.
+        source: A runtime, whose providers' present state is given as well; or `Metrics`, or
+            what either of them measured up to now.
 
     Raises:
         ConfigError: The runtime counts nothing: ``telemetry.metrics`` is off.
@@ -71,7 +74,7 @@ def prometheus_collector(source: Source) -> Collector:
 
     Args:
         source: As for `prometheus_text`. A runtime can be read from its own Trio tasks only;
-            `Metrics` from any thread, such as that of ``prometheus_client``'s server.
+            `Metrics` in any thread, such as that of ``prometheus_client``'s server.
 
     Raises:
         ImportError: The extra ``prometheus`` is not installed.
@@ -92,7 +95,10 @@ class _Collector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give every metric as it is now."""
         source = self._source
-        snapshot = source.snapshot() if isinstance(source, Metrics) else source.metrics()
+        if isinstance(source, MetricsSnapshot):
+            snapshot = source
+        else:
+            snapshot = source.snapshot() if isinstance(source, Metrics) else source.metrics()
         for metric in snapshot:
             if isinstance(metric, Histogram):
                 yield _histogram(metric)
@@ -100,7 +106,7 @@ class _Collector(Collector):
                 yield _gauge(metric)
             else:
                 yield _counter(metric)
-        if not isinstance(source, Metrics):
+        if not isinstance(source, Metrics | MetricsSnapshot):
             yield from _states(source.status())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trio_llm.config import Config
+from trio_llm.config.presets import effective_metrics
 from trio_llm.errors import ConfigError
 from trio_llm.events import EventStream
 from trio_llm.telemetry.metrics import Metrics
@@ -39,9 +40,7 @@ class Telemetry:
         """Count and trace as a configuration says; what it leaves as it was goes on."""
         settings = config.telemetry
         self.events.content = settings.content
-        self._count(
-            wanted=config.preset is not None if settings.metrics is None else settings.metrics
-        )
+        self._count(wanted=effective_metrics(config))
         self._trace(wanted=settings.opentelemetry, content=settings.content)
 
     def stop(self) -> None:

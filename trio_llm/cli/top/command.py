@@ -34,6 +34,7 @@ EPILOG = examples(
     "trio-llm top --demo --json | jq -c '.totals'",
 )
 
+_FRAME: Final = 0.25
 _PROMPT: Final = "What is an actor?"
 
 
@@ -148,15 +149,23 @@ class Show:
     async def run(self, endpoint: Endpoint, interval: float, *, once: bool) -> None:
         """Go on until cancelled, or for one interval; say how it stood at the end."""
         self._look()
+        interrupted = True
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.traffic.drive, endpoint)
                 async with redrawn(
-                    self.terminal.out, lambda: self._picture, live=self.live, transient=True
+                    self.terminal.out,
+                    lambda: self._picture,
+                    live=self.live,
+                    transient=True,
+                    frame=_FRAME,
                 ):
                     await self._looks(interval, once=once)
+                interrupted = False
                 nursery.cancel_scope.cancel(reason="enough was seen")
         finally:
+            if interrupted:
+                self._look()
             if not self.as_json:
                 self.terminal.table(self._drawn())
 
