@@ -258,10 +258,11 @@ class StreamSwitched(Event):
 
 @attrs.frozen
 class CooldownStarted(Event):
-    """A provider rests until `until` (Trio's clock)."""
+    """A provider rests until `until` (Trio's clock); `error` is the class of what led to it."""
 
     until: float
     reason: str
+    error: str = ""
 
 
 @attrs.frozen

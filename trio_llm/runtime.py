@@ -21,8 +21,8 @@ from trio_llm.endpoint import Degrading, Endpoint
 from trio_llm.events import EventStream, Observer
 from trio_llm.generations import ConfigSource as ConfigSource
 from trio_llm.generations import Generations, ReloadReport, planned
-from trio_llm.ledger import Ledger
 from trio_llm.history import HistoryFile
+from trio_llm.ledger import Ledger
 from trio_llm.logs import EventLog, logging_events
 from trio_llm.operations import Health as Health
 from trio_llm.policy import RetryBudget

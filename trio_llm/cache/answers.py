@@ -13,12 +13,13 @@ import attrs
 import trio
 
 from trio_llm.cache.codec import Codec, Kept, UndecodableError
+from trio_llm.cache.fleeting import FleetingAnswers
 from trio_llm.cache.key import fingerprint_of, key_of
 from trio_llm.cache.statistics import CacheStatistics
 from trio_llm.chat import Reply, Request
 from trio_llm.config import CacheSettings, Plan
 from trio_llm.errors import StoreError
-from trio_llm.store import CachedAnswer, MemoryStore, Store
+from trio_llm.store import CachedAnswer, Store
 
 _logger = logging.getLogger("trio_llm.cache")
 
@@ -65,7 +66,7 @@ class AnswerCache:
     _store: Store
     _wall_clock: Callable[[], float]
     idle: bool = attrs.field(default=True, init=False)
-    _own: Store = attrs.field(factory=MemoryStore, init=False)
+    _own: FleetingAnswers = attrs.field(factory=FleetingAnswers, init=False)
     _codec: Codec = attrs.field(factory=Codec, init=False)
     _prints: dict[str, bytes] = attrs.field(factory=dict[str, bytes], init=False)
     _swept: float = attrs.field(default=0.0, init=False)
@@ -107,7 +108,7 @@ class AnswerCache:
         return key_of(fingerprint, request)
 
     @property
-    def _present(self) -> Store:
+    def _present(self) -> Store | FleetingAnswers:
         return self._store if self.settings.persistent else self._own
 
     async def find(self, key: bytes) -> Found | None:
@@ -168,7 +169,10 @@ class AnswerCache:
         except ValueError as error:
             _logger.warning("an answer of %s cannot be kept: %s", reply.provider, error)
             return None
-        evicted: int | None = None
+        if not self.settings.persistent:
+            evicted = await self._put(key, content)
+            return None if evicted is None else (len(content), evicted)
+        evicted = None
         with trio.CancelScope(deadline=until, shield=True) as scope:
             evicted = await self._put(key, content)
         if scope.cancelled_caught:

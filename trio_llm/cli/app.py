@@ -8,8 +8,13 @@ from trio_llm._version import __version__
 from trio_llm.cli import ask, batch, budget, check, compare, demo, monitor, status, top, usage
 from trio_llm.cli.cache import cache_app
 from trio_llm.cli.config import config_app
+from trio_llm.cli.exits import ExitCode
 from trio_llm.cli.models import models_app
-from trio_llm.cli.options import Common, examples
+from trio_llm.cli.options import Common, LogLevel, examples, unknown_word
+from trio_llm.cli.terminal import Terminal
+from trio_llm.config import LoggingSettings
+from trio_llm.config.accounting import LEVELS
+from trio_llm.logs import CLAIMS
 
 app = typer.Typer(
     name="trio-llm",
@@ -28,12 +33,20 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _logging_at(level: str | None) -> LoggingSettings:
+    """Give what is logged; without a level nothing, for the commands have words of their own."""
+    if level is None:
+        return LoggingSettings(level="CRITICAL")
+    return LoggingSettings(level=level, format="text")
+
+
 @app.callback()
 def begin(
     context: typer.Context,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of a failure, too.")
     ] = False,
+    log_level: LogLevel = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -43,6 +56,14 @@ def begin(
 ) -> None:
     """Ask language models: raced, spread, with fallbacks; every answer comes once."""
     context.obj = Common(debug)
+    problem = None
+    if log_level is not None:
+        log_level = log_level.upper()
+        problem = unknown_word("--log-level", "level", log_level, LEVELS)
+    if problem is not None:
+        Terminal().fail(problem)
+        raise typer.Exit(ExitCode.USAGE)
+    context.call_on_close(CLAIMS.claim(_logging_at(log_level), foremost=True))
 
 
 app.command(epilog=ask.EPILOG)(ask.ask)

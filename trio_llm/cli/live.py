@@ -31,7 +31,7 @@ async def redrawn(
         live: Whether a person looks; if not, it is drawn once, at the end.
         transient: Whether it disappears at the end, so that without a person it is
             not drawn at all.
-        frame: Seconds between two drawings; a table of many cells takes 30 ms of each.
+        frame: Seconds between two drawings; one of large tables takes 30 ms of CPU.
     """
     if not live:
         yield

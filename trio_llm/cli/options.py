@@ -38,6 +38,18 @@ class Common:
     debug: bool = False
 
 
+LogLevel: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        help="Log what happens to standard error: debug, info, warning, error or critical. "
+        "Without it nothing is logged, whatever the configuration says.",
+        show_default=False,
+    ),
+]
+
+
 def debug_of(context: typer.Context) -> bool:
     """Whether ``--debug`` was given."""
     common = context.find_object(Common)

@@ -35,7 +35,8 @@ ROOMS: Final = (
 
 
 def _to_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else cast("tuple[Any, ...]", value)
+    # A wrong type passes through unchanged: the check names it.
+    return tuple(value) if rules.is_sequence(value) else cast("tuple[Any, ...]", value)
 
 
 def _to_level(value: Any) -> Any:

@@ -108,6 +108,11 @@ def _probed(event: events.ProbeFinished) -> str:
     return f"{found}, says probe {event.number} after {_seconds(event.latency)}"
 
 
+def _rests(event: events.CooldownStarted) -> str:
+    why = f" after {event.error}" if event.error else ""
+    return f"rests for {_seconds(event.until - event.time)}{why}"
+
+
 def _budget_alert(event: events.BudgetAlert) -> str:
     used = f"${event.spent:.2f} of ${event.limit:.2f}"
     return f"budget {_budget(event)} has reached {event.threshold:.0%}: {used} are spent"
@@ -183,9 +188,7 @@ LINES: Final[Mapping[type[events.Event], Line]] = MappingProxyType(
             _INFO,
             lambda e: f"the stream of {e.failed} broke, {e.provider} goes on ({e.policy})",
         ),
-        events.CooldownStarted: Line(
-            "providers", _WARNING, lambda e: f"rests for {_seconds(e.until - e.time)}"
-        ),
+        events.CooldownStarted: Line("providers", _WARNING, _rests),
         events.BreakerChanged: Line(
             "providers",
             lambda e: _WARNING if e.new in _RESTING else _INFO,

@@ -132,7 +132,7 @@ class Circuit:
             rng=random.Random(f"{self.seed}/{key}/rest"),  # noqa: S311 - jitter
         )
         if rests and self.breaker.until > now:
-            self._rests(now, error.message, call)
+            self._rests(now, error.message, call, type(error).__name__)
         self.notice(now, error.message, call)
         return True
 
@@ -162,10 +162,10 @@ class Circuit:
             self._rests(now, reason, None)
         self.notice(now, reason)
 
-    def _rests(self, now: float, reason: str, call: int | None) -> None:
+    def _rests(self, now: float, reason: str, call: int | None, error: str = "") -> None:
         if self.stream.heard and not self.quiet:
             until = self.breaker.until
-            self.stream.emit(events.CooldownStarted(now, call, (self.name,), until, reason))
+            self.stream.emit(events.CooldownStarted(now, call, (self.name,), until, reason, error))
 
     def notice(self, now: float, reason: str, call: int | None = None) -> None:
         """Record how the state has changed since it was last looked at."""

@@ -4,7 +4,6 @@ from trio_llm.config import (
     Budget,
     Config,
     CooldownSettings,
-    Fallback,
     LoadBalance,
     PriceSettings,
     Provider,
@@ -14,7 +13,7 @@ from trio_llm.config import (
 
 
 def simulated_tree() -> Config:
-    """Give a race behind a load balance, with prices that show at a few calls a second."""
+    """Give a race and a load balance in turn, with prices that show at a few calls a second."""
     text = "Actors share nothing; they send messages, and each has its own mailbox."
     return Config(
         providers={
@@ -45,9 +44,9 @@ def simulated_tree() -> Config:
         balancers={
             "spread": LoadBalance(("cheap", "unwell"), strategy="least_busy"),
             "fast": Race(("swift", "steady")),
-            "reliable": Fallback(("spread", "fast")),
+            "in-turn": LoadBalance(("fast", "spread")),
         },
-        default="reliable",
+        default="in-turn",
         budgets={
             "all": Budget(limit=1.0, period="day", on_limit="warn"),
             "steady": Budget(
