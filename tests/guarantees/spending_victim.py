@@ -78,4 +78,4 @@ async def _spend(path: str, run: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(_spend, *sys.argv[1:])
+    trio.run(_spend, sys.argv[1], sys.argv[2])

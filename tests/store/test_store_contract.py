@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.store.store_pieces import EPOCH, KINDS, charge, reservation, with_store
 from tests.store.store_scenes import Model, batches, queries
-from trio_llm.chat import Certainty, Cost, Subject
+from trio_llm.chat import Certainty, Cost, Subject, Usage
 from trio_llm.errors import StoreError
 from trio_llm.store import Change, MemoryStore, Release, SQLiteStore, Store, UsageQuery
 from trio_llm.testing import seeds
@@ -58,6 +58,23 @@ def test_sums_are_those_of_a_plain_model(
             model.write(batch)
         await store.prune(before + 40_000)
         await agree()
+
+    with_store(kind, scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_comes_late_is_folded_into_what_has_been_folded(kind: str) -> None:
+    """One quarter of an hour, one subject, again and again: every figure adds up."""
+    model = Model()
+
+    async def scenario(store: Store) -> None:
+        for number in range(1, 8):
+            cost = None if number == 3 else Cost(Decimal(f"0.{number}00000000003"))
+            late = charge(number, usage=Usage(*range(number, number + 5)), cost=cost)
+            await store.write([late])
+            model.write([late])
+            await store.prune(EPOCH + 900)
+            assert await store.usage(UsageQuery()) == model.usage(UsageQuery())
 
     with_store(kind, scenario)
 

@@ -94,7 +94,7 @@ async def _use(store: SQLiteStore) -> int:
     return failed
 
 
-@pytest.mark.parametrize("seed", seeds(4000, share=100))
+@pytest.mark.parametrize("seed", seeds(2000, share=50))
 def test_whatever_is_in_the_files_a_start_succeeds(seed: int, killed: Path, tmp_path: Path) -> None:
     """And what is set aside has the very bytes that were found."""
     rng = random.Random(seed)
@@ -143,6 +143,36 @@ def test_a_damaged_file_is_set_aside_with_its_log(
     assert Path(f"{aside}-wal").read_bytes() == log
     assert str(path) in caplog.text
     assert str(aside) in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [
+        (18, b"\x09"),  # a version of the format that is not known, to write it
+        (19, b"\x09"),  # and to read it
+        (60, b"\0\0\0\x01"),  # the library's own version, without its double
+        (68, b"abcd"),  # the mark of the application
+        (4096 * 2, bytes(4096)),  # a page of a table
+    ],
+)
+def test_damage_to_a_file_that_was_closed_is_found(
+    tmp_path: Path, place: int, content: bytes
+) -> None:
+    """In its head, and in its pages while it is small."""
+    path = tmp_path / "store.db"
+
+    async def scenario() -> None:
+        store = SQLiteStore(path)
+        async with store.opened():
+            await store.write([charge(number) for number in range(200)])
+        whole = path.read_bytes()
+        path.write_bytes(whole[:place] + content + whole[place + len(content) :])
+        async with store.opened():
+            assert await store.usage(UsageQuery()) == ()
+            await store.write([charge(1)])
+
+    virtually(scenario)
+    assert len(list(tmp_path.glob("store.db.damaged-*Z"))) == 1
 
 
 def test_one_second_has_room_for_several_damaged_files(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import trio
 import trio.lowlevel
 
 from tests.store.store_pieces import charge, reservation, virtually
-from trio_llm.chat import Certainty, Cost, Usage
+from trio_llm.chat import Certainty, Cost, Subject, Usage
 from trio_llm.errors import StoreError
 from trio_llm.store import CachedAnswer, SQLiteStore, UsageQuery, inspection, opening, schema
 from trio_llm.testing import seeds
@@ -94,6 +94,24 @@ def test_a_store_is_opened_once_at_a_time(tmp_path: Path) -> None:
             await store.usage(UsageQuery())
 
     virtually(scenario)
+
+
+def test_a_store_is_closed_whatever_is_cancelled(tmp_path: Path) -> None:
+    """The next one has the file at once, and the log is in it."""
+    path = tmp_path / "store.db"
+
+    async def scenario() -> None:
+        store = SQLiteStore(path)
+        with trio.CancelScope() as scope:
+            async with store.opened():
+                await store.write([charge(1)])
+                scope.cancel()
+                await trio.sleep_forever()
+        async with SQLiteStore(path).opened():
+            pass
+
+    virtually(scenario)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["store.db", "store.db.lock"]
 
 
 def test_a_reader_changes_nothing(tmp_path: Path) -> None:
@@ -286,13 +304,20 @@ def test_a_migration_that_fails_changes_nothing(
             assert await attempts(store) == 1
 
     virtually(scenario)
+    with closing(sqlite3.connect(path)) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(charges)")]
+    assert "note" not in columns
     assert not list(tmp_path.glob("*damaged*"))
 
 
 def test_a_full_disk_loses_nothing_that_was_written(tmp_path: Path) -> None:
     """A batch is in the file or is not; when there is room again, all goes on."""
     store = SQLiteStore(tmp_path / "store.db")
-    batches = [[charge(first + n) for n in range(50)] for first in range(0, 2000, 50)]
+    users = [Subject("one", "openai", "small", f"user {number}") for number in range(40)]
+    batches = [
+        [charge(50 * number + n, subject=user) for n in range(50)]
+        for number, user in enumerate(users)
+    ]
 
     async def scenario() -> None:
         async with store.opened():
@@ -309,15 +334,33 @@ def test_a_full_disk_loses_nothing_that_was_written(tmp_path: Path) -> None:
                 await write()
             assert 0 < written[-1] < 2000
             assert await attempts(store) == written[-1]
-            big = CachedAnswer(b"big", 0, 1, bytes(200_000))
-            with pytest.raises(StoreError, match="the disk is full"):
-                await store.keep(big, entries=9, size=10**6)
-            assert await store.cache_size() == (0, 0)
             connection.execute("PRAGMA max_page_count = 100000")
             await write()
-            assert await attempts(store) == 2000
-            assert await store.keep(big, entries=9, size=10**6) == 0
-            assert await store.cache_size() == (1, 200_000)
+            rows = await store.usage(UsageQuery(("user",)))
+            assert {row.key[0]: row.attempts for row in rows} == {user.user: 50 for user in users}
+
+    virtually(scenario)
+
+
+def test_a_full_disk_takes_no_answer_and_keeps_those_that_are_there(tmp_path: Path) -> None:
+    """And counts them right: the next one that fits makes the right one go."""
+    store = SQLiteStore(tmp_path / "store.db")
+
+    def answer(key: bytes, size: int) -> CachedAnswer:
+        return CachedAnswer(key, 0, 1, bytes(size))
+
+    async def scenario() -> None:
+        async with store.opened():
+            connection = store._writing.worker.connection  # type: ignore[union-attr]
+            for key in (b"one", b"two"):
+                await store.keep(answer(key, 10), entries=2, size=10**6)
+            connection.execute("PRAGMA max_page_count = 40")
+            with pytest.raises(StoreError, match="the disk is full"):
+                await store.keep(answer(b"two", 200_000), entries=2, size=10**6)
+            assert await store.cache_size() == (2, 20)
+            assert await store.keep(answer(b"three", 10), entries=2, size=10**6) == 1
+            assert await store.cached(b"one") is None
+            assert await store.cached(b"two") == answer(b"two", 10)
 
     virtually(scenario)
 

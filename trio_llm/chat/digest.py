@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, Protocol, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import attrs
 
@@ -13,10 +13,6 @@ _ASIDE: Final = frozenset(
     {"cache", "metadata", "prefer", "max_attempts", "on_interrupt", "side_effects", "tags"}
 )
 """The fields of a request that say nothing of what it asks for."""
-
-
-class _Digest(Protocol):
-    def update(self, content: bytes, /) -> None: ...
 
 
 def digest_of(request: Request) -> bytes | None:
@@ -29,55 +25,54 @@ def digest_of(request: Request) -> bytes | None:
     Returns:
         The digest, or ``None`` for a request that is nested too deeply to be read.
     """
-    digest = hashlib.blake2b(digest_size=32)
+    pieces: list[bytes] = []
     try:
-        for name in _names_of(Request):
+        for name, written in _FIELDS:
             value = getattr(request, name)
-            if value is not None and name not in _ASIDE:  # what is not set says so by its absence
-                _write(digest, name)
-                _write(digest, value)
+            if value is not None:  # what is not set says so by its absence
+                pieces.append(written)
+                _write(pieces, value)
     except RecursionError:
         return None
-    return digest.digest()
+    return hashlib.blake2b(b"".join(pieces), digest_size=32).digest()
 
 
-def _write(digest: _Digest, value: Any) -> None:
+def _write(pieces: list[bytes], value: Any) -> None:
     """Write a value so that no two different ones come out alike."""
     cls = _class_of(value)
     if cls is str:  # first, since most are
         content = value.encode("utf-8", "surrogatepass")
-        digest.update(b"str:%d;" % len(content))
-        digest.update(content)
+        pieces += (b"str:%d;" % len(content), content)
     elif _is_list(value):
-        digest.update(b"list:%d;" % len(value))
+        pieces.append(b"list:%d;" % len(value))
         for item in value:
-            _write(digest, item)
-    elif _is_table(value):
-        digest.update(b"table:%d;" % len(value))
-        for key in sorted(value, key=str):
-            _write(digest, str(key))
-            _write(digest, value[key])
-    elif attrs.has(cls):
-        names = _names_of(cls)
-        digest.update(f"{cls.__name__}:{len(names)};".encode())
+            _write(pieces, item)
+    elif (names := _record(cls)) is not None:
+        pieces.append(f"{cls.__name__}:{len(names)};".encode())
         for name in names:
-            _write(digest, getattr(value, name))
+            _write(pieces, getattr(value, name))
+    elif _is_table(value):
+        pieces.append(b"table:%d;" % len(value))
+        for key in sorted(value, key=str):
+            _write(pieces, str(key))
+            _write(pieces, value[key])
     else:
         if cls is float and value.is_integer():
             cls, value = int, int(value)  # a temperature of 1 is one of 1.0
         content = value if cls is bytes else str(value).encode("utf-8", "surrogatepass")
         # The length keeps ("ab", "c") apart from ("a", "bc").
-        digest.update(f"{cls.__name__}:{len(content)};".encode())
-        digest.update(content)
+        pieces += (f"{cls.__name__}:{len(content)};".encode(), content)
 
 
 @cache
-def _names_of(cls: type[Any]) -> tuple[str, ...]:
-    """Give the names of the fields by which two of a class are equal."""
+def _record(cls: type) -> tuple[str, ...] | None:
+    """Give the names of the fields by which two of a class are equal; ``None`` for no record."""
+    if not attrs.has(cls):
+        return None
     return tuple([field.name for field in attrs.fields(cls) if field.eq])
 
 
-def _class_of(value: object) -> type[Any]:
+def _class_of(value: object) -> type:
     return type(value)
 
 
@@ -87,3 +82,12 @@ def _is_table(value: object) -> TypeGuard[Mapping[Any, Any]]:
 
 def _is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return isinstance(value, list | tuple)
+
+
+def _fields() -> tuple[tuple[str, bytes], ...]:
+    """Give the fields of a request that count, and their names as they are written."""
+    names = [name for name in _record(Request) or () if name not in _ASIDE]
+    return tuple([(name, b"str:%d;%s" % (len(name), name.encode())) for name in names])
+
+
+_FIELDS: Final = _fields()

@@ -60,7 +60,7 @@ def inspect(connection: sqlite3.Connection, *, thorough: bool) -> int:
     if thorough:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise DamagedError(verdict)
+            raise DamagedError(" ".join(str(verdict).split()))
     file = connection.execute("PRAGMA database_list").fetchone()[2]
     if application != APPLICATION:
         if {"charges", "reservations"} & {name for (name,) in names}:

@@ -16,7 +16,7 @@ import attrs
 from trio_llm.errors import StoreError
 from trio_llm.store.faults import code_of, fault, shows_damage
 from trio_llm.store.inspection import DamagedError, connect, inspect
-from trio_llm.store.schema import MIGRATIONS, migrate
+from trio_llm.store.schema import MIGRATIONS, migrate, stamp
 
 _logger = logging.getLogger("trio_llm.store")
 
@@ -161,6 +161,8 @@ class Opening:
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
             connection.execute("PRAGMA journal_size_limit = 16777216")
             migrate(connection, version)
+            # Nothing new, but written: a file that SQLite only reads is found now, not later.
+            connection.execute(f"PRAGMA user_version = {stamp(len(MIGRATIONS))}")
         except BaseException:
             connection.close()
             raise
