@@ -33,6 +33,8 @@ from tests.benchmarks.hedging import orders, tails
 from tests.benchmarks.measure import Call, Row, cpu_per_call, ratio, resident, server
 from tests.benchmarks.operations import throughput, tool_rounds, vectors, wrappers
 from tests.benchmarks.server import CHUNKS
+from tests.benchmarks.store import questions
+from tests.benchmarks.store import throughput as store_throughput
 from tests.benchmarks.telemetry import added, scrapes
 from trio_llm import Config, Fallback, Provider, Race
 from trio_llm.config import Member
@@ -369,6 +371,23 @@ SECTIONS: dict[str, Section] = {
         "The cache and shared calls, over a provider that answers at once, µs of CPU",
         ("call", "µs", "added"),
         lambda: trio.run(caching),
+    ),
+    "store": (
+        "Charges into a store, µs of CPU",
+        ("store", "in a batch", "µs a charge", "a CPU-second", "a second", "/ executemany"),
+        lambda: trio.run(store_throughput),
+    ),
+    "questions": (
+        "CPU of questions to 65,536 charges of 50 users, and to 1,000 answers of 2 kB",
+        (
+            "store",
+            "total, ms",
+            "by day and user, ms",
+            "the same, folded, ms",
+            "find, µs",
+            "keep, µs",
+        ),
+        lambda: trio.run(questions),
     ),
     "tools": (
         "Rounds of tools over a provider that answers at once, µs of CPU",

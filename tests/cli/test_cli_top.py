@@ -54,7 +54,7 @@ CONFIG = Config(
 )
 
 TABLE = """\
-reliable · 1 s · 2 calls (2.0/s) · 100% succeeded · 2 tokens in, 8 out · >=$0.0050
+reliable · 1 s · 2 calls (2.0/s) · 100% succeeded · >=$0.0050 · 2 tokens in, 8 out
 ┏━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━┳━━━━━━━━┳━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━┳━━━━━━━━┳━━━━━━━━━━━┓
 ┃ name       ┃ state    ┃ busy ┃   rest ┃ calls ┃ calls/s ┃ success ┃ wins ┃    p50 ┃      cost ┃
 ┡━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━╇━━━━━━━━╇━━━━━━━╇━━━━━━━━━╇━━━━━━━━━╇━━━━━━╇━━━━━━━━╇━━━━━━━━━━━┩
@@ -251,7 +251,7 @@ def test_without_a_configuration_a_simulated_tree_is_shown(cli: Cli) -> None:
         "note: a simulated tree is shown: no key is set and no configuration given; "
         "no model is asked\n"
     )
-    for word in ("in-turn", "swift", "Budgets", "provider steady"):
+    for word in ("reliable", "swift", "Budgets", "provider steady"):
         assert word in said.out
 
 

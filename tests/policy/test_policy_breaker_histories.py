@@ -136,7 +136,7 @@ class Histories(RuleBasedStateMachine):
     def fails(self, number: int, failure: Failure) -> None:
         running, before = self.pick(number), self.facts()
         was_over = running.over
-        escalation = repr(self.subject.cooldown).partition("level")[2]
+        epoch, escalation = self.subject.epoch, repr(self.subject.cooldown).partition("level")[2]
         moved = failure.happens(self.subject, running.permit, self.now, self.rng)
         news = self.over(running)
         until, failures, *_ = before
@@ -156,7 +156,8 @@ class Histories(RuleBasedStateMachine):
             if failure.retry_after is not None and (failure.charge or failure.at_once):
                 asked = min(failure.retry_after, LONGEST_WAIT)
                 assert self.subject.until >= self.now + asked
-        if moved:
+        # A rest of no length moves no end, and is one all the same.
+        if moved or self.subject.epoch != epoch:
             self.rest()
 
     @precondition(lambda self: self.requests)

@@ -65,7 +65,7 @@ def chart(title: str, lines: Sequence[Line], width: int, style: str = "green") -
     greatest = max((line.amount for line in lines), default=0.0)
     names = max((cell_len(line.name) for line in lines), default=0)
     figures = sum(max((len(getattr(line, f)) for line in lines), default=0) for f in _FIGURES)
-    names = min(names, max(_NARROWEST, width // 3))
+    names = max(1, min(names, width // 3, width - figures - _NARROWEST - 7))
     room = max(_NARROWEST, min(_WIDEST, width - names - figures - 7))
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=names + 2, no_wrap=True, overflow="ellipsis")

@@ -24,7 +24,7 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 it worked, 1 a provider failed, "
+    "Exit codes: 0 it worked, 1 a provider or the store failed, "
     "2 the command or the configuration is wrong, 130 interrupted."
 )
 

@@ -129,7 +129,7 @@ class History:
 
     most: int = MOST_RECORDS
     _records: dict[Identity, Record] = attrs.field(factory=dict[Identity, Record], init=False)
-    _recalled: dict[Identity, float] = attrs.field(factory=dict[Identity, float], init=False)
+    _recalled: dict[Identity, object] = attrs.field(factory=dict[Identity, object], init=False)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -157,11 +157,11 @@ class History:
         if record is None or vitals.seen > -math.inf:
             return
         record.restore(vitals, now, wall)
-        self._recalled[identity] = vitals.seen
+        self._recalled[identity] = _outcomes(vitals)
 
     def note(self, identity: Identity, vitals: Vitals, now: float, wall: float) -> None:
         """Keep what vitals know; what was recalled, and nothing since, stays as it was."""
-        if vitals.seen > -math.inf and vitals.seen != self._recalled.get(identity):
+        if vitals.seen > -math.inf and _outcomes(vitals) != self._recalled.get(identity):
             self._records[identity] = Record.of(identity, vitals, now, wall)
             self._forget()
 
@@ -172,6 +172,11 @@ class History:
             oldest = sorted(self._records.values(), key=lambda record: record.last_seen)
             for record in oldest[:excess]:
                 del self._records[record.identity]
+
+
+def _outcomes(vitals: Vitals) -> object:
+    """Give what every outcome changes."""
+    return vitals.seen, vitals.success.state(), vitals.races.state()
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -79,9 +79,14 @@ def headline(trail: Trail) -> Text:
         facts.append(f"{sample.cached:,} more from the cache")
     if calls.success_rate is not None:
         facts.append(f"{calls.success_rate:.0%} succeeded")
-    facts.append(f"{read:,} tokens in, {written:,} out")
-    line = Text.assemble((sample.root, "bold"), f" · {' · '.join(facts)} · ")
-    return line.append(money(sample.statistics.cost), "bold")
+    return Text.assemble(
+        (sample.root, "bold"),
+        f" · {' · '.join(facts)} · ",
+        (money(sample.statistics.cost), "bold"),
+        f" · {read:,} tokens in, {written:,} out",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 def actor_table(trail: Trail, width: int) -> Table:

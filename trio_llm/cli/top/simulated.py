@@ -4,6 +4,7 @@ from trio_llm.config import (
     Budget,
     Config,
     CooldownSettings,
+    Fallback,
     LoadBalance,
     PriceSettings,
     Provider,
@@ -13,7 +14,7 @@ from trio_llm.config import (
 
 
 def simulated_tree() -> Config:
-    """Give a race and a load balance in turn, with prices that show at a few calls a second."""
+    """Give a race and a load balance in turn, at prices that show at a few calls a second."""
     text = "Actors share nothing; they send messages, and each has its own mailbox."
     return Config(
         providers={
@@ -45,8 +46,9 @@ def simulated_tree() -> Config:
             "spread": LoadBalance(("cheap", "unwell"), strategy="least_busy"),
             "fast": Race(("swift", "steady")),
             "in-turn": LoadBalance(("fast", "spread")),
+            "reliable": Fallback(("in-turn", "fast")),
         },
-        default="in-turn",
+        default="reliable",
         budgets={
             "all": Budget(limit=1.0, period="day", on_limit="warn"),
             "steady": Budget(

@@ -27,7 +27,7 @@ from trio_llm.ledger import Ledger
 EPILOG = examples(
     "trio-llm usage -c trio_llm.toml",
     "trio-llm usage --store trio_llm.db --since 7d --by user --top 10",
-    "trio-llm usage --by day,provider --since 2026-11-01 --until 2026-12-01 --csv > november.csv",
+    "trio-llm usage --since 2026-11-01 --until 2026-12-01 --by day --csv > november.csv",
     "trio-llm usage --only provider=openai --only tag:team=search",
     "trio-llm usage --json | jq -r .total.cost",
 )
