@@ -7,6 +7,7 @@ import pytest
 import trio
 from rich.console import Console
 from rich.text import Text
+from trio.testing import MockClock
 
 from trio_llm.cli.live import redrawn
 
@@ -24,8 +25,10 @@ def _written(console: Console) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_picture_is_drawn_while_the_block_runs(console: Console) -> None:
+async def test_picture_is_drawn_while_the_block_runs(
+    console: Console,
+    autojump_clock: MockClock,  # noqa: ARG001 - the clock of the test
+) -> None:
     """It is drawn several times a second, the last time at the end; the cursor comes back."""
     pictures = itertools.count()
     async with redrawn(console, lambda: Text(f"picture {next(pictures)}"), live=True):
@@ -56,8 +59,10 @@ async def test_exception_of_the_block_leaves_unwrapped(console: Console, live: b
     assert _written(console).count(HIDE_CURSOR) == _written(console).count(SHOW_CURSOR)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_cancelled_block_gives_the_cursor_back(console: Console) -> None:
+async def test_cancelled_block_gives_the_cursor_back(
+    console: Console,
+    autojump_clock: MockClock,  # noqa: ARG001 - the clock of the test
+) -> None:
     """A cancellation ends the drawing at once."""
     with trio.move_on_after(0.5) as scope:
         async with redrawn(console, lambda: Text("picture"), live=True, transient=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from trio_llm import Config, Message, Provider, Race, Runtime, open_runtime
 from trio_llm.chat import Reply
@@ -60,13 +61,13 @@ async def _streamed(llm: Runtime, prompt: str) -> Reply:
     return stream.reply
 
 
-@pytest.mark.usefixtures("autojump_clock")
 @pytest.mark.parametrize("ask", [_whole, _streamed])
 @pytest.mark.parametrize(("second", "returned"), [("one", True), ("two", False)])
 async def test_state_returns_only_to_the_winner_that_made_it(
     ask: Callable[[Runtime, str], Awaitable[Reply]],
     second: str,
     returned: bool,
+    autojump_clock: MockClock,  # noqa: ARG001 - the clock of the test
 ) -> None:
     """When another server of the dialect wins the next turn of a race, it gets no state."""
     servers = {"one": _Server(), "two": _Server()}
@@ -88,8 +89,9 @@ async def test_state_returns_only_to_the_winner_that_made_it(
     assert b"Yes." in servers[second].last
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_what_would_be_sent_is_what_is_counted() -> None:
+async def test_what_would_be_sent_is_what_is_counted(
+    autojump_clock: MockClock,  # noqa: ARG001 - the clock of the test
+) -> None:
     """State that goes back to its server is counted there, as a part of the prompt."""
     server = _Server()
     provider = Provider(
