@@ -58,6 +58,7 @@ class AnswerCache:
         wall_clock: Seconds since the epoch.
 
     Attributes:
+        settings: How answers are kept now.
         idle: Whether a call that says nothing of the cache has nothing to do with it, nor
             with other calls.
     """
@@ -65,6 +66,7 @@ class AnswerCache:
     _plan: Plan
     _store: Store
     _wall_clock: Callable[[], float]
+    settings: CacheSettings = attrs.field(init=False)
     idle: bool = attrs.field(default=True, init=False)
     _own: FleetingAnswers = attrs.field(factory=FleetingAnswers, init=False)
     _codec: Codec = attrs.field(factory=Codec, init=False)
@@ -75,11 +77,6 @@ class AnswerCache:
     def __attrs_post_init__(self) -> None:
         self.adopt(self._plan)
 
-    @property
-    def settings(self) -> CacheSettings:
-        """How answers are kept now."""
-        return self._plan.config.cache
-
     def adopt(self, plan: Plan) -> None:
         """Go by another plan from now on; what is kept stays.
 
@@ -88,7 +85,7 @@ class AnswerCache:
         """
         self._plan = plan
         self._prints.clear()
-        settings = self.settings
+        settings = self.settings = plan.config.cache
         self.idle = settings.mode == "off" and not settings.single_flight
         self._codec = Codec(settings.compression, settings.compress_above)
 

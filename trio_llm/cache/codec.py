@@ -89,6 +89,7 @@ def _holds_json(hint: Any) -> bool:
     return bool(hint == Mapping[str, Any] or hint == Mapping[str, Any] | None)
 
 
+_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _CONVERTER: Final = _converter()
 _STRUCTURE: Final = cast("_Structuring", _CONVERTER.structure)
 
@@ -115,7 +116,7 @@ class Codec:
         try:
             table = _CONVERTER.unstructure(kept)
             table["metadata"] = _marked(kept.metadata)
-            text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+            text = _TO_JSON(table)
         except (TypeError, RecursionError) as error:
             raise ValueError(str(error)) from error
         document = text.encode("utf-8", "surrogatepass")

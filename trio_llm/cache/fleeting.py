@@ -11,7 +11,7 @@ from trio_llm.store.shelf import Shelf
 class FleetingAnswers:
     """What of a store the cache needs, in memory.
 
-    Looking for an answer meets a checkpoint, so that a caller in a loop of hits can be
+    An answer that is found meets a checkpoint, so that a caller in a loop of hits can be
     cancelled and lets others run. Nothing else does: it is over at once.
     """
 
@@ -19,8 +19,10 @@ class FleetingAnswers:
 
     async def cached(self, key: bytes, /) -> CachedAnswer | None:
         """Give an answer, expired ones included; ``None`` if there is none."""
-        await trio.lowlevel.checkpoint()
-        return self._shelf.take(key)
+        answer = self._shelf.take(key)
+        if answer is not None:
+            await trio.lowlevel.checkpoint()
+        return answer
 
     async def keep(self, answer: CachedAnswer, /, *, entries: int, size: int) -> int:
         """Keep an answer, and let go of others beyond the limits; give how many."""
