@@ -30,6 +30,7 @@ from tests.benchmarks.bare import QUESTION, async_client, h11_client
 from tests.benchmarks.caching import caching
 from tests.benchmarks.dialects import dialects
 from tests.benchmarks.hedging import orders, tails
+from tests.benchmarks.logs import logged
 from tests.benchmarks.measure import Call, Row, cpu_per_call, ratio, resident, server
 from tests.benchmarks.operations import throughput, tool_rounds, vectors, wrappers
 from tests.benchmarks.server import CHUNKS
@@ -403,6 +404,11 @@ SECTIONS: dict[str, Section] = {
         "What accounts add to a call over a provider that answers at once, µs of CPU (limit: 40)",
         ("what is on", "one at a time", "added", "ratio", "64 at once", "added"),
         lambda: trio.run(accounts),
+    ),
+    "logs": (
+        "A call over providers that answer at once, with a log, µs of CPU",
+        ("level", "µs a call", "added"),
+        lambda: trio.run(logged),
     ),
     "scrapes": (
         "Reading the metrics of 50 models, µs of CPU",

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_llm.chat import Charge, Cost, Reservation, Subject, Usage
-from trio_llm.store import MemoryStore, SQLiteStore, Store
+from trio_llm.store import MemoryStore, SQLiteStore, Store, UsageQuery
 
 T = TypeVar("T")
 
@@ -61,3 +61,9 @@ def with_store(kind: str, scenario: Callable[[Store], Awaitable[T]]) -> T:
     with tempfile.TemporaryDirectory() as folder:
         store = SQLiteStore(Path(folder, "store.db"))
         return virtually(lambda: main(store))
+
+
+async def attempts(store: Store) -> int:
+    """Give how many attempts are booked."""
+    rows = await store.usage(UsageQuery())
+    return rows[0].attempts if rows else 0

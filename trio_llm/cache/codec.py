@@ -179,7 +179,7 @@ def _unmarked(value: Any) -> Any:
 
 
 def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, list | tuple)
+    return isinstance(value, (list, tuple))
 
 
 def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:

@@ -64,6 +64,9 @@ def _write(pieces: list[bytes], value: Any) -> None:
         pieces += (f"{cls.__name__}:{len(content)};".encode(), content)
 
 
+_LISTS: Final = (list, tuple)  # a union would be made anew each time
+
+
 @cache
 def _record(cls: type) -> tuple[str, ...] | None:
     """Give the names of the fields by which two of a class are equal; ``None`` for no record."""
@@ -81,7 +84,7 @@ def _is_table(value: object) -> TypeGuard[Mapping[Any, Any]]:
 
 
 def _is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    return isinstance(value, list | tuple)
+    return isinstance(value, _LISTS)
 
 
 def _fields() -> tuple[tuple[str, bytes], ...]:

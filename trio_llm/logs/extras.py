@@ -1,12 +1,14 @@
 """The fields of a record as plain values, for those who read logs by machine."""
 
 import math
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from types import MappingProxyType
+from typing import Any, Final
 
 import attrs
 
-from trio_llm.chat import Cost
+from trio_llm.chat import Cost, Usage
 from trio_llm.events import Event
 from trio_llm.logs.sentences import QUOTING
 
@@ -33,23 +35,44 @@ def extras(event: Event, *, content: bool) -> dict[str, Any]:
     for name in names:
         value = getattr(event, name)
         if value is not None and name != quoting:
-            told[name] = value if type(value) in _PLAIN else _plain(value)
+            told[name] = _PLAIN.get(type(value), str)(value)
     return told
 
 
-_PLAIN: Final = frozenset({str, int, bool})
+def _number(value: float | Decimal) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
-def _plain(value: object) -> Any:
-    if isinstance(value, float | Decimal):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if isinstance(value, Cost):
-        return {"amount": float(value.amount), "certainty": value.certainty.word}
-    if isinstance(value, tuple):
-        return [_plain(each) for each in cast("tuple[object, ...]", value)]
-    if attrs.has(type(value)):
-        record = cast("attrs.AttrsInstance", value)
-        names = [each.name for each in attrs.fields(type(record))]
-        return {name: _plain(getattr(record, name)) for name in names}
-    return value if value is None or type(value) in _PLAIN else str(value)
+def _cost(cost: Cost) -> dict[str, Any]:
+    return {"amount": float(cost.amount), "certainty": cost.certainty.word}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {name: getattr(usage, name) for name in _TOKENS}
+
+
+def _list(values: tuple[Any, ...]) -> list[Any]:
+    return [
+        each if each is None else _PLAIN.get(type(each), str)(each)  # names, mostly
+        for each in values
+    ]
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+_TOKENS: Final = tuple([field.name for field in attrs.fields(Usage)])
+_PLAIN: Final[Mapping[type, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        str: _itself,
+        int: _itself,
+        bool: _itself,
+        float: _number,
+        Decimal: _number,
+        tuple: _list,
+        Cost: _cost,
+        Usage: _usage,
+    }
+)

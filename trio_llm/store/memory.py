@@ -18,8 +18,8 @@ from trio_llm.store.sums import Sums, rows_of
 _logger = logging.getLogger("trio_llm.store")
 
 _REMEMBERED: Final = 10_000
-"""So many identifiers are remembered at least: those of two to three thousand seconds of a
-busy runtime. What is booked here is never booked again by design; this is the second bolt.
+"""So many charges back, at least, one is known that is booked a second time. Nobody in this
+process has a reason to; what is written again is what a store on disk did not take.
 """
 
 _SLICE: Final = 1000
@@ -65,7 +65,7 @@ class MemoryStore:
     ever lost to the sums.
 
     Args:
-        rows: How many rows of usage are kept; at some 0.5 kB each.
+        rows: How many rows of usage are kept; at some 0.7 kB each.
     """
 
     rows: int = 50_000

@@ -40,7 +40,9 @@ class Opening:
     wall_clock: Callable[[], float] = time.time
 
     def read(self) -> sqlite3.Connection:
-        """Open the file for reading alone; nothing is made or changed.
+        """Open the file for reading alone; nothing in it is changed.
+
+        SQLite may leave an empty log beside it, which the next runtime removes.
 
         Raises:
             StoreError: It cannot be opened, is damaged, or is of another version.

@@ -29,7 +29,7 @@ _COLUMNS: Final = {"day": "u.quarter", "outcome": "u.outcome"}
 _TAGS: Final = "s.tags"
 
 _HOUR: Final = 4
-"""So many quarters are folded in one transaction, for others wait while it lasts."""
+"""So many quarters are folded in one transaction: whoever writes waits while it lasts."""
 
 _FOLD: Final = f"""
     INSERT INTO folded
