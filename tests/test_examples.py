@@ -261,6 +261,24 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"affinity False: 50% of the input from a cache, 3 member",
         r"affinity  True: 83% of the input from a cache, 1 member",
     ),
+    "performance_file": (
+        r"^a first race:   hasty wins, by hasty 0\.50, steady 0\.\d\d$",
+        r"^a bad day:      steady wins, by steady 0\.\d\d$",
+        r"^the next start: steady wins, by hasty 0\.1\d, steady 0\.\d\d$",
+        r"^  name = \"hasty\"$",
+        r"^  success_rate = 0\.1",
+        r"^a new history:  hasty wins, by hasty 0\.50, steady 0\.\d\d$",
+        r"^set aside:      performance\.toml\.damaged$",
+    ),
+    "logging_presets": (
+        r"^by default:\n  WARNING: CooldownStarted at house\n  WARNING: BreakerChanged at house\n"
+        r"in development:",
+        r" DEBUG    trio_llm\.runtime: call 1: safe: asked for chat$",
+        r" INFO     trio_llm\.balancing: call 1: safe: goes on after house failed$",
+        r"^in production:",
+        r"^{\"timestamp\": \".*\", \"level\": \"INFO\", .*\"kind\": \"FellBack\".*}}$",
+        r"^the balancers alone:\n.* INFO     trio_llm\.balancing: .*failed$",
+    ),
     "token_count": (
         r"counted by the provider: 410 tokens \(exact\)",
         r"before any answer: 414 tokens \(an estimate\)",

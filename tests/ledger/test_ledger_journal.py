@@ -167,4 +167,4 @@ async def test_a_store_in_memory_takes_everything_at_once() -> None:
     assert not journal.durable
     journal.put(charge(0))
     (row,) = await store.usage(UsageQuery())
-    assert (row.attempts, row.cost.amount) == (1, 1)
+    assert (row.attempts, row.cost.amount) == (1, Decimal(1))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypedDict, Unpack
 
 import attrs
 
@@ -20,6 +20,14 @@ Instant: TypeAlias = float | date | datetime
 Measure: TypeAlias = Literal["cost", "attempts", "tokens"]
 
 _DAY: Final = 86_400.0
+
+
+class Narrowing(TypedDict, total=False):
+    """Which attempts are looked at, as in `Ledger.usage`."""
+
+    since: Instant | None
+    until: Instant | None
+    only: dict[str, str] | None
 
 
 @attrs.frozen
@@ -109,43 +117,46 @@ class Ledger:
         rows = await self.usage(since=since, until=until)
         return rows[0] if rows else UsageRow()
 
-    async def top_models(
+    async def top(
         self,
+        by: str,
         count: int = 5,
         *,
         measure: Measure = "cost",
-        since: Instant | None = None,
-        until: Instant | None = None,
-        only: dict[str, str] | None = None,
+        **narrowing: Unpack[Narrowing],
     ) -> tuple[UsageRow, ...]:
-        """Give the models that cost most, or were used most; the first is the one at the top.
+        """Give those that cost most, or were used most; the first is the one at the top.
 
-        Arguments are as in `usage`.
+        Attempts that have no such property, as those of no user, are left out.
+
+        Args:
+            by: A name as in `usage`.
+            count: How many.
+            measure: ``cost``, ``attempts`` or ``tokens``.
+            narrowing: ``since``, ``until`` and ``only``, as in `usage`.
 
         Raises:
+            ValueError: There is no such property or measure.
             StoreError: The store cannot be read.
         """
-        rows = await self.usage("model", since=since, until=until, only=only)
-        return _top(rows, count, measure)
+        if measure not in _MEASURES:
+            msg = f"no measure {measure!r}; known are {', '.join(_MEASURES)}"
+            raise ValueError(msg)
+        size = _MEASURES[measure]
+        rows = [row for row in await self.usage(by, **narrowing) if row.key[0]]
+        return tuple(sorted(rows, key=lambda row: (-size(row), row.key))[:count])
+
+    async def top_models(
+        self, count: int = 5, *, measure: Measure = "cost", **narrowing: Unpack[Narrowing]
+    ) -> tuple[UsageRow, ...]:
+        """Give the models that cost most, or were used most; see `top`."""
+        return await self.top("model", count, measure=measure, **narrowing)
 
     async def top_users(
-        self,
-        count: int = 5,
-        *,
-        measure: Measure = "cost",
-        since: Instant | None = None,
-        until: Instant | None = None,
-        only: dict[str, str] | None = None,
+        self, count: int = 5, *, measure: Measure = "cost", **narrowing: Unpack[Narrowing]
     ) -> tuple[UsageRow, ...]:
-        """Give the users who cost most, or used most; those without a name are left out.
-
-        Arguments are as in `usage`.
-
-        Raises:
-            StoreError: The store cannot be read.
-        """
-        rows = await self.usage("user", since=since, until=until, only=only)
-        return _top(tuple([row for row in rows if row.key[0]]), count, measure)
+        """Give the users who cost most, or used most; see `top`."""
+        return await self.top("user", count, measure=measure, **narrowing)
 
     async def daily_costs(self, days: int = 30) -> tuple[UsageRow, ...]:
         """Give a row for each of the last days, today included, also where nothing was used.
@@ -205,11 +216,3 @@ _MEASURES: Final[dict[str, Callable[[UsageRow], Decimal | int]]] = {
     "attempts": lambda row: row.attempts,
     "tokens": lambda row: row.input_tokens + row.output_tokens,
 }
-
-
-def _top(rows: tuple[UsageRow, ...], count: int, measure: Measure) -> tuple[UsageRow, ...]:
-    if measure not in _MEASURES:
-        msg = f"no measure {measure!r}; known are {', '.join(_MEASURES)}"
-        raise ValueError(msg)
-    size = _MEASURES[measure]
-    return tuple(sorted(rows, key=lambda row: (-size(row), row.key))[:count])

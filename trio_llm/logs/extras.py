@@ -33,7 +33,7 @@ def extras(event: Event, *, content: bool) -> dict[str, Any]:
     quoting = None if content else QUOTING.get(kind)
     told: dict[str, Any] = {"kind": kind.__name__}
     for name in names:
-        value = getattr(event, name)
+        value: object = getattr(event, name)
         if value is not None and name != quoting:
             told[name] = _PLAIN.get(type(value), str)(value)
     return told
@@ -52,7 +52,7 @@ def _usage(usage: Usage) -> dict[str, int]:
     return {name: getattr(usage, name) for name in _TOKENS}
 
 
-def _list(values: tuple[Any, ...]) -> list[Any]:
+def _list(values: tuple[object, ...]) -> list[Any]:
     return [
         each if each is None else _PLAIN.get(type(each), str)(each)  # names, mostly
         for each in values
