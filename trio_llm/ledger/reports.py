@@ -184,15 +184,22 @@ class Ledger:
             only: As in `usage`.
 
         Raises:
+            ValueError: There are no such days back.
             StoreError: The store cannot be read.
         """
+        if not recent > 0:
+            msg = f"recent must be more than 0 days, not {recent}"
+            raise ValueError(msg)
         now = self._now()
         since = now - recent * _DAY
         rows = await self.usage("day", since=since, only=only)
         if not rows:
             return Projection(Cost(certainty=Certainty.ESTIMATED), days, Decimal(0), 0.0)
-        first = max(since, day_start(rows[0].key[0], self.time_zone))
-        basis = max(1.0, (now - first) / _DAY)
+        if await self.usage(until=since, only=only):
+            basis = recent
+        else:
+            first = max(since, day_start(rows[0].key[0], self.time_zone))
+            basis = max(1.0, (now - first) / _DAY)
         spent = Cost.total([row.cost for row in rows])
         per_day = EXACT.divide(spent.amount, Decimal(repr(basis)))
         certainty = max(spent.certainty, Certainty.ESTIMATED)
