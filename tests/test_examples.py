@@ -271,8 +271,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
         r"^set aside:      performance\.toml\.damaged$",
     ),
     "logging_presets": (
-        r"^by default:\n  WARNING: CooldownStarted at house\n  WARNING: BreakerChanged at house\n"
-        r"in development:",
+        r"^by default:\n  WARNING: CooldownStarted at house\n  WARNING: BreakerChanged at house$",
+        r"^in development:",
         r" DEBUG    trio_llm\.runtime: call 1: safe: asked for chat$",
         r" INFO     trio_llm\.balancing: call 1: safe: goes on after house failed$",
         r"^in production:",

@@ -24,7 +24,7 @@ def _key(number: int) -> bytes:
 
 
 async def _keep(cache: AnswerCache, kept: Reply, key: bytes = KEY) -> tuple[int, int] | None:
-    return await cache.keep(key, kept, math.inf)
+    return await cache.keep(key, kept, lambda: math.inf)
 
 
 async def _text(cache: AnswerCache, key: bytes = KEY) -> str | None:
@@ -306,7 +306,7 @@ def test_a_store_that_takes_too_long_is_left_alone(caplog: pytest.LogCaptureFixt
         store.slow = True
         with trio.CancelScope() as scope:
             scope.cancel(reason="the test says so")
-            assert await cache.keep(KEY, reply(), trio.current_time() + 1.0) is None
+            assert await cache.keep(KEY, reply(), lambda: trio.current_time() + 1.0) is None
         assert trio.current_time() == 1.0
 
     with caplog.at_level(logging.WARNING, "trio_llm.cache"):

@@ -196,6 +196,11 @@ def test_what_is_no_history_is_refused(content: bytes, reason: str) -> None:
     assert str(refused.value).startswith(reason)
 
 
+def test_a_node_that_is_no_table_is_dropped() -> None:
+    """In a list of nodes each stands for itself."""
+    assert read(b'version = 1\nnode = [5, "house", []]') == ([], 3)
+
+
 def test_a_name_that_no_file_can_hold_harms_no_other() -> None:
     """A record is left out when its name has no UTF-8, or would look like something else."""
     names = ["\ud800", "a" * (LONGEST_NAME + 1), "." * (MOST_DOTS + 1), "good"]

@@ -664,3 +664,27 @@ def test_a_relative_path_stays_where_it_was(path: Path, monkeypatch: pytest.Monk
 
     run(scenario)
     assert _records(path)["house"].calls == 1.0
+
+
+def test_a_directory_that_is_gone_stops_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A relative path in a directory that has been deleted is warned of, no more."""
+
+    async def scenario(world: World) -> None:
+        gone = tmp_path / "gone"
+        _enter(gone, monkeypatch)
+        async with world.open(_config(Path("performance.toml"))) as llm:
+            await llm.generate("hello")
+
+    run(scenario)
+    monkeypatch.undo()
+    assert len(caplog.messages) == 1
+    assert "it cannot be written" in caplog.text
+
+
+def _enter(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go to a directory that is gone at once."""
+    place.mkdir()
+    monkeypatch.chdir(place)
+    place.rmdir()

@@ -147,7 +147,7 @@ def test_answers_and_their_order_of_use_outlive_the_runtime(tmp_path: Path) -> N
 
 def test_memory_keeps_no_trace_of_answers_that_are_gone() -> None:
     """The list of the ends of answers does not grow with those that were replaced."""
-    shelf = Shelf()
+    shelf = Shelf[CachedAnswer]()
     for number in range(5000):
         shelf.keep(answer(b"%d" % (number % 7), at=number), entries=5, size=1000)
     assert len(shelf._ends) < 250  # pyright: ignore[reportPrivateUsage]

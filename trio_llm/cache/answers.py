@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from trio_llm.cache.codec import Codec, Kept, UndecodableError
-from trio_llm.cache.fleeting import FleetingAnswers
+from trio_llm.cache.fleeting import FleetingAnswer, FleetingAnswers, size_as_it_is
 from trio_llm.cache.key import fingerprint_of, key_of
 from trio_llm.cache.statistics import CacheStatistics
 from trio_llm.chat import Reply, Request
@@ -110,7 +110,9 @@ class AnswerCache:
 
     async def find(self, key: bytes) -> Found | None:
         """Give an answer that is still good, and count whether there was one."""
-        found = await self._find(key, self.settings.ttl)
+        found = None
+        if self.settings.persistent or key in self._own:  # what is not there is not waited for
+            found = await self._find(key, self.settings.ttl)
         self._counts["misses" if found is None else "hits"] += 1
         return found
 
@@ -132,13 +134,14 @@ class AnswerCache:
             return None
         if answer is None or answer.expires == _GONE:
             return None
+        content = answer.content
         now = self._wall_clock()
         age = now - answer.created
         # A clock that was set back leaves answers from the future; not for long, either.
         if not -most <= age <= most or now > answer.expires + grace:
             return None
         try:
-            kept = self._codec.decode(answer.content)
+            kept = content if isinstance(content, Kept) else self._codec.decode(content)
         except UndecodableError as error:
             _logger.warning("a cached answer is dropped: %s", error)
             self._counts["undecodable"] += 1
@@ -146,7 +149,9 @@ class AnswerCache:
             return None
         return Found(kept, max(age, 0.0))
 
-    async def keep(self, key: bytes, reply: Reply, until: float) -> tuple[int, int] | None:
+    async def keep(
+        self, key: bytes, reply: Reply, until: Callable[[], float]
+    ) -> tuple[int, int] | None:
         """Keep a reply, if it is a whole and good one.
 
         The reply is known, so the caller's deadline does not cut this short.
@@ -154,32 +159,58 @@ class AnswerCache:
         Args:
             key: Its key.
             reply: The reply.
-            until: How long this may take at most, on Trio's clock.
+            until: Tells how long a store may take at most, on Trio's clock.
 
         Returns:
             How many bytes it has, and how many others had to go; ``None`` if it is not kept.
         """
         if not may_be_kept(reply):
             return None
-        try:
-            content = self._codec.encode(Kept.of(reply))
-        except ValueError as error:
-            _logger.warning("an answer of %s cannot be kept: %s", reply.provider, error)
-            return None
+        kept = Kept.of(reply)
         if not self.settings.persistent:
-            evicted = await self._put(key, content)
-            return None if evicted is None else (len(content), evicted)
+            return self._shelve(key, kept)
+        content = self._encoded(kept)
+        if content is None:
+            return None
         evicted = None
-        with trio.CancelScope(deadline=until, shield=True) as scope:
+        with trio.CancelScope(deadline=until(), shield=True) as scope:
             evicted = await self._put(key, content)
         if scope.cancelled_caught:
             _logger.warning("an answer is not kept: the store takes too long")
-            return None
         return None if evicted is None else (len(content), evicted)
+
+    def _encoded(self, kept: Kept) -> bytes | None:
+        """Write an answer; ``None`` if it is none that can be written."""
+        try:
+            return self._codec.encode(kept)
+        except ValueError as error:
+            _logger.warning("an answer of %s cannot be kept: %s", kept.provider, error)
+            return None
+
+    def _shelve(self, key: bytes, kept: Kept) -> tuple[int, int] | None:
+        """Keep an answer in memory: as it is where that is as good, or else its bytes."""
+        content: Kept | bytes = kept
+        size = size_as_it_is(kept)
+        if size is None or self._codec.compresses(size):
+            written = self._encoded(kept)
+            if written is None:
+                return None
+            content, size = written, len(written)
+        settings, own, now = self.settings, self._own, self._wall_clock()
+        answer = FleetingAnswer(key, now, now + settings.ttl, content, size)
+        evicted = own.put(answer, entries=settings.entries, size=settings.size)
+        if now - self._swept > settings.ttl:
+            self._swept = now
+            own.sweep(now - settings.stale_if_error)
+        counts = self._counts
+        counts["stores"] += 1
+        counts["evictions"] += evicted
+        counts["entries"], counts["size"] = own.extent
+        return size, evicted
 
     async def _put(self, key: bytes, content: bytes) -> int | None:
         """Have the store keep an answer; give how many others it let go of."""
-        settings, store, now = self.settings, self._present, self._wall_clock()
+        settings, store, now = self.settings, self._store, self._wall_clock()
         answer = CachedAnswer(key, now, now + settings.ttl, content)
         try:
             evicted = await store.keep(answer, entries=settings.entries, size=settings.size)
@@ -195,8 +226,12 @@ class AnswerCache:
         return evicted
 
     async def _drop(self, key: bytes) -> None:
-        """Let go of one answer: put an empty one in its place that is forgotten at once."""
-        settings, store = self.settings, self._present
+        """Let go of one answer: in a store, put an empty one in its place that goes at once."""
+        settings, store = self.settings, self._store
+        if not settings.persistent:
+            self._own.drop(key)
+            self._counts["entries"], self._counts["size"] = self._own.extent
+            return
         try:
             empty = CachedAnswer(key, _GONE, _GONE, b"")
             await store.keep(empty, entries=settings.entries, size=settings.size)

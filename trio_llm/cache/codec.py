@@ -50,7 +50,7 @@ class Kept:
         usage: Tokens of the exchange that gave it.
         provider: Who gave it.
         model: The model that did.
-        metadata: What the balancers had added.
+        metadata: What the balancers had added, in a table of its own.
     """
 
     message: Message
@@ -69,7 +69,7 @@ class Kept:
             reply.usage,
             reply.provider,
             reply.model,
-            reply.metadata,
+            dict(reply.metadata),
         )
 
 
@@ -107,6 +107,10 @@ class Codec:
     compression: str = "none"
     above: int = 0
 
+    def compresses(self, size: int) -> bool:
+        """Tell whether a document of so many bytes is to be compressed."""
+        return size > self.above and self.compression != "none"
+
     def encode(self, kept: Kept) -> bytes:
         """Write an answer.
 
@@ -121,7 +125,7 @@ class Codec:
             raise ValueError(str(error)) from error
         document = text.encode("utf-8", "surrogatepass")
         way, body = 0, document
-        if len(document) > self.above and self.compression != "none":
+        if self.compresses(len(document)):
             compressed = compression_of(self.compression).compress(document)
             if len(compressed) < len(document):
                 way, body = NAMES.index(self.compression), compressed

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, TypeGuard
 
 import attrs
@@ -27,10 +28,13 @@ def digest_of(request: Request) -> bytes | None:
     """
     pieces: list[bytes] = []
     try:
-        for name, written in _FIELDS:
-            value = getattr(request, name)
-            if value is not None:  # what is not set says so by its absence
-                pieces.append(written)
+        for field, value in zip(_FIELDS, _values_of(request), strict=True):
+            if value is None:  # what is not set says so by its absence
+                continue
+            if value is field.default:
+                pieces.append(field.written_default)
+            else:
+                pieces.append(field.written)
                 _write(pieces, value)
     except RecursionError:
         return None
@@ -43,12 +47,13 @@ def _write(pieces: list[bytes], value: Any) -> None:
     if cls is str:  # first, since most are
         content = value.encode("utf-8", "surrogatepass")
         pieces += (b"str:%d;" % len(content), content)
-    elif _is_list(value):
+    elif cls is tuple or _is_list(value):
         pieces.append(b"list:%d;" % len(value))
         for item in value:
             _write(pieces, item)
-    elif (names := _record(cls)) is not None:
-        pieces.append(f"{cls.__name__}:{len(names)};".encode())
+    elif (record := _record(cls)) is not None:
+        head, names = record
+        pieces.append(head)
         for name in names:
             _write(pieces, getattr(value, name))
     elif _is_table(value):
@@ -68,11 +73,15 @@ _LISTS: Final = (list, tuple)  # a union would be made anew each time
 
 
 @cache
-def _record(cls: type) -> tuple[str, ...] | None:
-    """Give the names of the fields by which two of a class are equal; ``None`` for no record."""
+def _record(cls: type) -> tuple[bytes, tuple[str, ...]] | None:
+    """Give how a record of a class begins, and its fields; ``None`` for what is no record.
+
+    The fields are those by which two of the class are equal.
+    """
     if not attrs.has(cls):
         return None
-    return tuple([field.name for field in attrs.fields(cls) if field.eq])
+    names = tuple([field.name for field in attrs.fields(cls) if field.eq])
+    return f"{cls.__name__}:{len(names)};".encode(), names
 
 
 def _class_of(value: object) -> type:
@@ -87,10 +96,30 @@ def _is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return isinstance(value, _LISTS)
 
 
-def _fields() -> tuple[tuple[str, bytes], ...]:
-    """Give the fields of a request that count, and their names as they are written."""
-    names = [name for name in _record(Request) or () if name not in _ASIDE]
-    return tuple([(name, b"str:%d;%s" % (len(name), name.encode())) for name in names])
+@attrs.frozen
+class _Field:
+    """A field of a request that counts.
+
+    Attributes:
+        written: Its name, as it is written.
+        default: Its default; ``None`` where it has none, or one that is made anew each time.
+        written_default: Its name and its default, likewise.
+    """
+
+    written: bytes
+    default: object
+    written_default: bytes
 
 
-_FIELDS: Final = _fields()
+def _field(attribute: "attrs.Attribute[Any]") -> _Field:
+    name, default = attribute.name, attribute.default
+    pieces = [b"str:%d;%s" % (len(name), name.encode())]
+    if default is attrs.NOTHING or isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        default = None
+    _write(pieces, default)
+    return _Field(pieces[0], default, b"".join(pieces))
+
+
+_COUNTING: Final = [field for field in attrs.fields(Request) if field.name not in _ASIDE]
+_FIELDS: Final = tuple([_field(attribute) for attribute in _COUNTING])
+_values_of: Final = attrgetter(*[field.name for field in _COUNTING])

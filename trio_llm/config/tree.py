@@ -108,7 +108,8 @@ class Config:
             ``production`` (JSON lines of what matters, and counters); what is set besides
             goes before it.
         performance_file: A TOML file that keeps latencies, success and win rates over
-            restarts; ``None`` means that they begin anew.
+            restarts; ``None`` means that they begin anew. Of several runtimes with one
+            file, the last one to write wins.
         performance_interval: Seconds between two writes of it.
     """
 

@@ -75,7 +75,7 @@ class Handling:
         self.node = node
         self.look_up = look_up
         self._streaming = streaming
-        self._started = trio.current_time()
+        self._started = math.inf
         self._call: Call | None = None
         self._guest: Call | None = None
 
@@ -86,8 +86,9 @@ class Handling:
             ConfigError: `prefer` names nobody.
             InvalidRequestError: `extra` is for a dialect that there is not.
         """
-        self._call = self.board.begin(self.node, self.request, streaming=self._streaming)
-        return self._call
+        call = self._call = self.board.begin(self.node, self.request, streaming=self._streaming)
+        self._started = min(self._started, call.started)
+        return call
 
     async def find(self, call: Call) -> Found | None:
         """Look for an answer to a call that has begun."""
@@ -115,7 +116,7 @@ class Handling:
         if not self.terms.writes:
             return
         board = self.board
-        kept = await board.answers.keep(self.terms.key, reply, board.closing_time())
+        kept = await board.answers.keep(self.terms.key, reply, board.closing_time)
         if kept is not None:
             self._emit(events.CacheStored, call, *kept)
 
@@ -143,7 +144,10 @@ class Handling:
         )
 
     def seat(self) -> Seat | None:
-        """Take a seat in a flight of those who ask the same, if there is one to be joined."""
+        """Take a seat in a flight of those who ask the same, if there is one to be joined.
+
+        Without one, `ask` is what to do, in the same step.
+        """
         flights, call = self.board.flights, self._ready()
         flight = flights.find(self.flight_key) if self.terms.shares else None
         if flight is None:
@@ -154,12 +158,12 @@ class Handling:
         return seat
 
     def ask(self) -> Ask:
-        """Ask the node.
+        """Ask the node, after `seat` has found nobody who does.
 
         Raises:
             ProviderUnavailableError: It cannot take the call.
         """
-        call, self._call, self._guest = self._ready(), None, None
+        call, self._call, self._guest = self._call or self._ready(), None, None
         return self.board.open_call(self.node, self.request, streaming=self._streaming, call=call)
 
     def _ready(self) -> Call:

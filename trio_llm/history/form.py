@@ -112,10 +112,9 @@ def _record(value: object) -> Record | None:
     if not isinstance(value, dict):
         return None
     table = cast("dict[str, object]", value)
-    words = [_word(table.get(key, default)) for key, default in (("name", None), ("kind", None))]
+    name, kind = _word(table.get("name")), _word(table.get("kind"))
     model = _word(table.get("model", ""))
     last_seen = _seconds(table.get("last_seen"))
-    name, kind = words
     if not name or not kind or model is None or last_seen is None:
         return None
     calls, success_rate = _share(table.get("calls"), table.get("success_rate"))

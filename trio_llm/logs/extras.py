@@ -1,9 +1,9 @@
 """The fields of a record as plain values, for those who read logs by machine."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from types import MappingProxyType
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -13,7 +13,15 @@ from trio_llm.events import Event
 from trio_llm.logs.sentences import QUOTING
 
 _CONTENT: Final = "content"
-_names: Final[dict[type[Event], tuple[str, ...]]] = {}
+_AS_IT_IS: Final = frozenset({str, int, bool})
+
+
+@attrs.frozen
+class _Fields:
+    """The fields of one class of records, and how to get at them all at once."""
+
+    names: tuple[str, ...]
+    values: Callable[[Event], tuple[object, ...]]
 
 
 def extras(event: Event, *, content: bool) -> dict[str, Any]:
@@ -26,17 +34,27 @@ def extras(event: Event, *, content: bool) -> dict[str, Any]:
         content: Whether reasons may be told that may quote it.
     """
     kind = type(event)
-    names = _names.get(kind)
-    if names is None:
-        names = tuple([each.name for each in attrs.fields(kind) if each.name != _CONTENT])
-        _names[kind] = names
-    quoting = None if content else QUOTING.get(kind)
+    fields = _fields_of(kind)
     told: dict[str, Any] = {"kind": kind.__name__}
-    for name in names:
-        value: object = getattr(event, name)
-        if value is not None and name != quoting:
-            told[name] = _PLAIN.get(type(value), str)(value)
+    for name, value in zip(fields.names, fields.values(event), strict=True):
+        if value is None:
+            continue
+        form = type(value)
+        told[name] = value if form in _AS_IT_IS else _PLAIN.get(form, str)(value)
+    if not content:
+        told.pop(QUOTING.get(kind, ""), None)
     return told
+
+
+_known: Final[dict[type[Event], _Fields]] = {}
+
+
+def _fields_of(kind: type[Event]) -> _Fields:
+    fields = _known.get(kind)
+    if fields is None:
+        names = tuple([field.name for field in attrs.fields(kind) if field.name != _CONTENT])
+        fields = _known[kind] = _Fields(names, attrgetter(*names))
+    return fields
 
 
 def _number(value: float | Decimal) -> float | None:
@@ -54,25 +72,16 @@ def _usage(usage: Usage) -> dict[str, int]:
 
 def _list(values: tuple[object, ...]) -> list[Any]:
     return [
-        each if each is None else _PLAIN.get(type(each), str)(each)  # names, mostly
+        each if each is None or type(each) in _AS_IT_IS else _PLAIN.get(type(each), str)(each)
         for each in values
     ]
 
 
-def _itself(value: Any) -> Any:
-    return value
-
-
 _TOKENS: Final = tuple([field.name for field in attrs.fields(Usage)])
-_PLAIN: Final[Mapping[type, Callable[[Any], Any]]] = MappingProxyType(
-    {
-        str: _itself,
-        int: _itself,
-        bool: _itself,
-        float: _number,
-        Decimal: _number,
-        tuple: _list,
-        Cost: _cost,
-        Usage: _usage,
-    }
-)
+_PLAIN: Final[dict[type, Callable[[Any], Any]]] = {
+    float: _number,
+    Decimal: _number,
+    tuple: _list,
+    Cost: _cost,
+    Usage: _usage,
+}

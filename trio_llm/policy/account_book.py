@@ -76,7 +76,8 @@ class Account:
             self.certainty = Certainty.AT_LEAST
             return ()
         self.spent = _sum(self.spent, cost.amount)
-        self.certainty = max(self.certainty, cost.certainty)
+        if cost.certainty > self.certainty:
+            self.certainty = cost.certainty
         if not self.armed or self.spent < self.armed[0][0]:
             return ()
         reached = tuple(share for amount, share in self.armed if amount <= self.spent)

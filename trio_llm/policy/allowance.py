@@ -49,7 +49,9 @@ class Rule:
             The name of the provider, the model or the user, or the empty string for the
             whole runtime; ``None`` if the attempt is none of its business.
         """
-        name: str = "" if self.per == EVERYONE else getattr(subject, self.per)
+        if self.per == EVERYONE:
+            return ""
+        name: str = getattr(subject, self.per)
         return name if self.covers(name) else None
 
     def covers(self, name: str) -> bool:

@@ -19,7 +19,6 @@ ModelNotFoundError           no       no      yes           no
 ProviderUnavailableError     no       no      yes           no
 InvalidRequestError          no       no      no            no
 UnsupportedError             no       no      yes           no
-BudgetExceededError          no       no      as it says    no
 ContextLengthError           no       no      no            no
 ContentFilterError           no       no      no            no
 ===========================  =======  ======  ============  =====
@@ -28,6 +27,9 @@ A provider may have rows of its own: ``errors`` in its configuration. What an er
 of it then means is written on the error (`ProviderError.blame`), so that every
 balancer above it sees the same. A `StaleConnectionError` goes by the row of
 `ConnectionFailedError`, except that it is never charged: it says nothing of health.
+
+A `BudgetExceededError` is nobody's fault, and no attempt was made; whether it falls through
+its budget says (`Budget.on_limit`).
 """
 
 from collections.abc import Mapping

@@ -172,6 +172,7 @@ class History:
             oldest = sorted(self._records.values(), key=lambda record: record.last_seen)
             for record in oldest[:excess]:
                 del self._records[record.identity]
+                self._recalled.pop(record.identity, None)
 
 
 def _outcomes(vitals: Vitals) -> object:

@@ -1,7 +1,7 @@
 """What has been spent and what is set aside, by budget: room first, the bill afterwards."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -77,14 +77,10 @@ class Spending:
             expected: US dollars that it is expected to cost; ``None`` where its price is
                 not known.
         """
-        return next(
-            (
-                obstacle
-                for obstacle in self._obstacles(now, subject, expected)
-                if obstacle.rule.on_limit != "warn"
-            ),
-            None,
-        )
+        for obstacle in self._obstacles(now, subject, expected):
+            if obstacle.rule.on_limit != "warn":
+                return obstacle
+        return None
 
     def reserve(self, now: float, subject: Subject, expected: Decimal | None) -> Hold | Obstacle:
         """Set aside what an attempt is expected to cost, in all budgets or in none.
@@ -207,17 +203,20 @@ class Spending:
 
     def _obstacles(
         self, now: float, subject: Subject, expected: Decimal | None
-    ) -> Iterator[Obstacle]:
+    ) -> tuple[Obstacle, ...]:
+        """Give the budgets that have no room for an attempt, the strictest first."""
         if now >= self._end:
             self._turn(now)
+        obstacles: tuple[Obstacle, ...] = ()
         if expected is not None and not expected:
-            return
+            return obstacles
         for book in self._strict_first:
             name = book.rule.account(subject)
             if name is not None:
                 obstacle = book.obstacle(now, name, expected)
                 if obstacle is not None:
-                    yield obstacle
+                    obstacles += (obstacle,)
+        return obstacles
 
     def _placed(self, hold: Hold) -> list[Account]:
         """Set a hold aside in every budget that it is the business of."""

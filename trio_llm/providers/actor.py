@@ -24,7 +24,7 @@ from trio_llm.providers.backend import Backend
 from trio_llm.providers.bookings import Bookings
 from trio_llm.providers.faults import Faults
 from trio_llm.providers.gate import Gate
-from trio_llm.providers.lease import Lease, Refusal
+from trio_llm.providers.lease import Estimate, Lease, Refusal
 from trio_llm.providers.limits import BatchLimits, ProviderLimits
 from trio_llm.providers.node import Node
 from trio_llm.providers.outcomes import Outcomes
@@ -188,13 +188,14 @@ class ProviderActor:
 
     def _at_once(self, request: AnyRequest, now: float) -> Lease | None:
         """Take a place where nothing stands in the way, as is usual."""
-        if (
-            self.cell.state is not ActorState.RUNNING
-            or self._bookings.accounts.budgeted
-            or self._limits.unsuitable(request)
-        ):
+        if self.cell.state is not ActorState.RUNNING or self._limits.unsuitable(request):
             return None
-        return self._gate.at_once(request, now)
+        if not self._bookings.accounts.budgeted:
+            return self._gate.at_once(request, now)
+        estimate = self._estimate(request)
+        if estimate is None or self._bookings.obstacle(estimate) is not None:
+            return None
+        return self._gate.at_once(request, now, estimate)
 
     def _unfit(self, request: AnyRequest, now: float) -> Refusal | None:
         """Say why no wait in line would help."""
@@ -207,11 +208,16 @@ class ProviderActor:
         """Say that there is no money for it."""
         if not self._bookings.accounts.budgeted:
             return None
+        estimate = self._estimate(request)
+        return None if estimate is None else self._bookings.obstacle(estimate)
+
+    def _estimate(self, request: AnyRequest) -> Estimate | None:
+        """Estimate what it costs; ``None`` where the attempt will say why that cannot be told."""
         try:
             fitted, model = self._limits.fit(request, self._name)
         except InvalidRequestError:
-            return None  # the attempt will say so
-        return self._bookings.obstacle(fitted, model)
+            return None
+        return self._bookings.estimate(fitted, model)
 
     def _told(self, refusal: Refusal) -> Refusal:
         """Record a refusal for want of money: here the request is turned away for it."""

@@ -146,8 +146,10 @@ class Attempts:
         error: ProviderError | None = None
         fresh = False
         visit = ask.payload
+        estimate = lease.estimate if lease.request is visit.request else None
         while True:
-            entry = self.bookings.opened(visit.call.number, visit.path, request, model)
+            entry = self.bookings.opened(visit.call.number, visit.path, request, model, estimate)
+            estimate = None
             if isinstance(entry, BudgetExceededError):
                 ask.fail(error or entry, trio.current_time())
                 return

@@ -30,12 +30,12 @@ from trio_llm.errors import BudgetExceededError, ProviderError
 from trio_llm.ledger import Accounts, Entry
 from trio_llm.policy.costing import cost_of, estimated
 from trio_llm.providers.estimate import BYTES_PER_TOKEN, size_of
-from trio_llm.providers.lease import Refusal
+from trio_llm.providers.lease import Estimate, Refusal
 from trio_llm.providers.pricing import Pricing, input_tokens
 from trio_llm.providers.rates import used_by_failure
 
-_SUBJECTS: Final = 64
-"""Of so many models the subject is remembered."""
+_SUBJECTS: Final = 256
+"""Of so many models and users the subject is remembered."""
 
 _BILLED: Final = (Request, EmbedRequest, ModerateRequest)
 
@@ -55,50 +55,57 @@ class Bookings:
     kind: str
     pricing: Pricing
     accounts: Accounts
-    _subjects: dict[tuple[str, type[AnyRequest]], Subject] = attrs.field(
-        factory=dict[tuple[str, "type[AnyRequest]"], Subject], init=False
+    _subjects: dict[tuple[str, str, type[AnyRequest]], Subject] = attrs.field(
+        factory=dict[tuple[str, str, "type[AnyRequest]"], Subject], init=False
     )
 
     def subject(self, request: AnyRequest, model: str) -> Subject:
         """Tell whose attempt it is."""
-        tags, user = request.tags, getattr(request, "user", None)
-        if not tags and not user:  # most often it is the same again
-            what = (model, type(request))
-            known = self._subjects.get(what)
-            if known is None:
-                if len(self._subjects) >= _SUBJECTS:
-                    self._subjects.clear()
-                known = self._subjects[what] = self._subject(request, model)
-            return known
-        return self._subject(request, model)
+        tags, user = request.tags, getattr(request, "user", None) or ""
+        if tags:
+            labels = tuple(sorted(tags.items()))
+            return Subject(self.provider, self.kind, model, user, operation_of(request), labels)
+        what = (model, user, type(request))
+        known = self._subjects.get(what)  # most often it is the same again
+        if known is None:
+            if len(self._subjects) >= _SUBJECTS:
+                self._subjects.clear()
+            known = Subject(self.provider, self.kind, model, user, operation_of(request))
+            self._subjects[what] = known
+        return known
 
-    def _subject(self, request: AnyRequest, model: str) -> Subject:
-        tags = request.tags
-        return Subject(
-            self.provider,
-            self.kind,
-            model,
-            getattr(request, "user", None) or "",
-            operation_of(request),
-            tuple(sorted(tags.items())) if tags else (),
-        )
+    def estimate(self, request: AnyRequest, model: str) -> Estimate:
+        """Estimate what an attempt will cost, and say whom."""
+        return Estimate(self.subject(request, model), self.expected(request, model))
 
-    def obstacle(self, request: AnyRequest, model: str) -> Refusal | None:
-        """Say that the budgets have no room for a request; books nothing."""
-        if not self.accounts.budgeted:
-            return None
-        subject = self.subject(request, model)
-        error = self.accounts.obstacle(subject, self.expected(request, model))
+    def obstacle(self, estimate: Estimate) -> Refusal | None:
+        """Say that the budgets have no room for an attempt; books nothing."""
+        error = self.accounts.obstacle(estimate.subject, estimate.expected)
         return None if error is None else Refusal.by_budget(error)
 
     def opened(
-        self, call: int, path: tuple[str, ...], request: AnyRequest, model: str
+        self,
+        call: int,
+        path: tuple[str, ...],
+        request: AnyRequest,
+        model: str,
+        estimate: Estimate | None = None,
     ) -> Entry | BudgetExceededError:
-        """Open an entry for an attempt that is about to begin."""
+        """Open an entry for an attempt that is about to begin.
+
+        Args:
+            call: The number of its call.
+            path: The way to the provider.
+            request: What is asked.
+            model: Which model is asked.
+            estimate: What was estimated just before; ``None`` means that nothing was.
+        """
         accounts = self.accounts
-        subject = self.subject(request, model)
-        expected = self.expected(request, model) if accounts.budgeted else None
-        return accounts.open(subject, call, path, expected)
+        if not accounts.budgeted:
+            return accounts.open(self.subject(request, model), call, path, None)
+        if estimate is None:
+            estimate = self.estimate(request, model)
+        return accounts.open(estimate.subject, call, path, estimate.expected)
 
     def probe(self, request: AnyRequest, model: str) -> Entry:
         """Open an entry for a probe, which no budget keeps back."""
@@ -207,6 +214,6 @@ class Bookings:
 
 def _read(request: AnyRequest) -> int:
     """Estimate the input tokens of a request."""
-    if isinstance(request, EmbedRequest | ModerateRequest):
+    if isinstance(request, (EmbedRequest, ModerateRequest)):  # noqa: UP038 - a union takes longer
         return round(sum(size_of(text) for text in request.texts) / BYTES_PER_TOKEN)
     return round(input_tokens(request))

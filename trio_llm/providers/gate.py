@@ -18,7 +18,7 @@ import trio
 from trio_llm.chat import AnyRequest
 from trio_llm.policy.deadlines import fits
 from trio_llm.providers.circuit import Circuit
-from trio_llm.providers.lease import Lease, Refusal
+from trio_llm.providers.lease import Estimate, Lease, Refusal
 from trio_llm.providers.places import Places
 from trio_llm.providers.rates import Rates
 
@@ -68,7 +68,9 @@ class Gate:
 
     # In the step that selects the provider.
 
-    def at_once(self, request: AnyRequest, now: float) -> Lease | None:
+    def at_once(
+        self, request: AnyRequest, now: float, estimate: Estimate | None = None
+    ) -> Lease | None:
         """Let a request begin where nothing is limited and nobody waits, as is usual."""
         places = self.places
         if self._line or self._again or self.rates.limiter is not None or places.is_full(now):
@@ -79,7 +81,7 @@ class Gate:
         if permit is None:
             return None
         places.used += 1
-        return Lease(self, request, 1.0, True, permit)
+        return Lease(self, request, 1.0, True, permit, None, estimate)
 
     # The same, with all that may stand in the way; it has been seen not to rest.
 

@@ -7,12 +7,13 @@ and what was booked on the rate limits.
 """
 
 import math
+from decimal import Decimal
 from typing import Final, Protocol
 
 import attrs
 import trio
 
-from trio_llm.chat import AnyRequest
+from trio_llm.chat import AnyRequest, Subject
 from trio_llm.errors import BudgetExceededError, ProviderUnavailableError
 from trio_llm.policy import Permit
 from trio_llm.policy.rate_limit import Reservation
@@ -50,6 +51,19 @@ class Refusal:
         )
 
 
+@attrs.frozen
+class Estimate:
+    """What an attempt is expected to cost, and whom.
+
+    Attributes:
+        subject: Whose attempt it is.
+        expected: US dollars; ``None`` where the price is not known.
+    """
+
+    subject: Subject
+    expected: Decimal | None
+
+
 ATTEMPTS_SPENT = Refusal("attempts_spent", "the call has made all its attempts")
 
 WORTH_WAITING: Final = frozenset({"busy", "probing", "rate_limited"})
@@ -83,6 +97,8 @@ class Lease:
         permit: What the breaker gave for the next attempt; ``None`` once that is over.
         booking: What the rate limits were told of it; ``None`` likewise, and where
             nothing is limited.
+        estimate: What the first attempt was estimated to cost when the place was taken;
+            ``None`` where that has still to be done.
         cut: Whether an attempt was cancelled, so that the server may go on with it.
         queued: Whether it waits for its turn.
         wakes_at: When it will look by itself whether its turn has come, on Trio's clock.
@@ -94,6 +110,7 @@ class Lease:
     held: bool = False
     permit: Permit | None = None
     booking: Reservation | None = None
+    estimate: Estimate | None = None
     cut: bool = attrs.field(default=False, init=False)
     queued: bool = attrs.field(default=False, init=False)
     wakes_at: float = attrs.field(default=math.inf, init=False)

@@ -73,7 +73,7 @@ class MemoryStore:
     _reserved: dict[str, Reservation] = attrs.field(factory=dict[str, Reservation], init=False)
     _booked: set[str] = attrs.field(factory=set[str], init=False)
     _booked_before: set[str] = attrs.field(factory=set[str], init=False)
-    _shelf: Shelf = attrs.field(factory=Shelf, init=False)
+    _shelf: Shelf[CachedAnswer] = attrs.field(factory=Shelf[CachedAnswer], init=False)
 
     @property
     def durable(self) -> bool:

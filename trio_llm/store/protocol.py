@@ -133,6 +133,11 @@ class CachedAnswer:
     expires: float
     content: bytes
 
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.content)
+
 
 class Store(Protocol):
     """Where usage, reservations and cached answers are kept.

@@ -2,50 +2,77 @@
 
 import heapq
 from collections import OrderedDict
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 
-from trio_llm.store.protocol import CachedAnswer
+
+class Shelved(Protocol):
+    """What of an answer a shelf goes by; as in `CachedAnswer`."""
+
+    @property
+    def key(self) -> bytes:
+        """The digest of what was asked."""
+        ...
+
+    @property
+    def created(self) -> float:
+        """When it was kept, in seconds since the epoch."""
+        ...
+
+    @property
+    def expires(self) -> float:
+        """Until when it is fresh, likewise."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        ...
+
+
+A = TypeVar("A", bound=Shelved)
 
 
 @attrs.define(eq=False)
-class Shelf:
+class Shelf(Generic[A]):
     """Answers in the order in which they were last used.
 
     Attributes:
-        size: How many bytes their contents have.
+        size: How many bytes they have.
     """
 
     size: int = attrs.field(default=0, init=False)
-    _answers: OrderedDict[bytes, CachedAnswer] = attrs.field(
-        factory=OrderedDict[bytes, CachedAnswer], init=False
-    )
+    _answers: OrderedDict[bytes, A] = attrs.field(factory=OrderedDict[bytes, A], init=False)
     _ends: list[tuple[float, bytes]] = attrs.field(factory=list[tuple[float, bytes]], init=False)
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def take(self, key: bytes) -> CachedAnswer | None:
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._answers
+
+    def take(self, key: bytes) -> A | None:
         """Give an answer, which is the most recently used one then."""
         answer = self._answers.get(key)
         if answer is not None:
             self._answers.move_to_end(key)
         return answer
 
-    def keep(self, answer: CachedAnswer, *, entries: int, size: int) -> int:
+    def keep(self, answer: A, *, entries: int, size: int) -> int:
         """Keep an answer, and let go of others beyond the limits; give how many."""
-        replaced = self._drop(answer.key)
+        replaced = self.drop(answer.key)
         gone = 0
-        if entries > 0 and len(answer.content) <= size:
+        if entries > 0 and answer.size <= size:
             self._answers[answer.key] = answer
-            self.size += len(answer.content)
+            self.size += answer.size
             self._note_end(answer)
         elif replaced:
             gone = 1
         if self._exceeds(entries, size):
             gone += self.forget(answer.created)
         while self._exceeds(entries, size):
-            self._drop(next(iter(self._answers)))
+            self.drop(next(iter(self._answers)))
             gone += 1
         return gone
 
@@ -62,21 +89,22 @@ class Shelf:
             expires, key = heapq.heappop(self._ends)
             answer = self._answers.get(key)
             if answer is not None and answer.expires == expires:
-                self._drop(key)
+                self.drop(key)
                 gone += 1
         return gone
 
     def _exceeds(self, entries: int, size: int) -> bool:
         return len(self._answers) > entries or self.size > size
 
-    def _drop(self, key: bytes) -> bool:
+    def drop(self, key: bytes) -> bool:
+        """Let go of one answer; tell whether it was there."""
         answer = self._answers.pop(key, None)
         if answer is None:
             return False
-        self.size -= len(answer.content)
+        self.size -= answer.size
         return True
 
-    def _note_end(self, answer: CachedAnswer) -> None:
+    def _note_end(self, answer: A) -> None:
         """Remember when an answer expires; forget the ends of those that have gone."""
         heapq.heappush(self._ends, (answer.expires, answer.key))
         if len(self._ends) > 2 * len(self._answers) + 100:
