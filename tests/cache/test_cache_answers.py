@@ -163,7 +163,7 @@ def test_no_more_bytes_are_kept_than_are_allowed() -> None:
         {"cached": "shared"},
         {"metadata": {"x": object()}},
     ],
-    ids=str,
+    ids=lambda more: next(iter(more)),
 )
 def test_only_whole_and_good_replies_are_kept(more: dict[str, Any]) -> None:
     """Nothing truncated, filtered, degraded or given before is given again."""
