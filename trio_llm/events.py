@@ -476,9 +476,15 @@ class EventStream:
         """Whether anybody hears of what is rare: what has failed, is used up, or rests."""
         return bool(self._observers)
 
-    def emit(self, event: Event) -> None:
-        """Hand a record to every observer."""
-        for observer in self._observers:
+    def emit(self, event: Event, *, usual: bool = False) -> None:
+        """Hand a record to every observer.
+
+        Args:
+            event: The record.
+            usual: Whether it is one that every call has; those who are content with what is
+                rare are not told then.
+        """
+        for observer in self._watchers if usual else self._observers:
             try:
                 observer(event)
             except Exception:
@@ -490,7 +496,7 @@ class EventStream:
         Args:
             observer: Who is told.
             passive: Whether it is content with the records that are made anyway: of what
-                is rare, and of all while somebody else watches.
+                is rare, and while somebody else watches of all but what every call has.
         """
         self._observers = (*self._observers, observer)
         if not passive:

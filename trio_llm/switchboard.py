@@ -166,7 +166,8 @@ class Switchboard:
                     operation,
                     request.model,
                     request if self.events.content else None,
-                )
+                ),
+                usual=True,
             )
         return call
 
@@ -340,7 +341,8 @@ class Switchboard:
             return
         call.concluded = True
         if self.events.watched:
-            self.events.emit(_finish(call, node, outcome, answer, error, self.events.content))
+            record = _finish(call, node, outcome, answer, error, self.events.content)
+            self.events.emit(record, usual=True)
 
 
 def _finish(

@@ -15,10 +15,10 @@ _FRAME: Final = 256
 """Bytes that are counted for an answer besides its text: about what it has when written."""
 
 _ROW: Final = 64
-"""Bytes that are counted for each entry of its metadata, likewise."""
+"""Bytes that are counted for each entry of its metadata besides the value, likewise."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class FleetingAnswer:
     """An answer as it is kept in memory.
 
@@ -51,7 +51,7 @@ def size_as_it_is(kept: Kept) -> int | None:
     for value in kept.metadata.values():
         if type(value) not in _FIXED:
             return None
-        size += _ROW
+        size += _ROW + len(str(value))
     return size
 
 

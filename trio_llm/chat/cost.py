@@ -102,7 +102,8 @@ class Sum:
             self.certainty = Certainty.AT_LEAST
         elif cost is not NOTHING:
             self.amount = _sum(self.amount, cost.amount)
-            self.certainty = max(self.certainty, cost.certainty)
+            if cost.certainty > self.certainty:  # noqa: PLR1730 - a call costs more than this
+                self.certainty = cost.certainty
 
     @property
     def cost(self) -> Cost:

@@ -247,7 +247,7 @@ class Handling:
     def _emit(self, record: type[events.Event], call: Call, *fields: object) -> None:
         if self.board.events.watched:
             head = (trio.current_time(), call.number, (self.node.name,))
-            self.board.events.emit(record(*head, *fields))
+            self.board.events.emit(record(*head, *fields), usual=True)
 
 
 def _reply_of(found: Found, latency: float) -> Reply:

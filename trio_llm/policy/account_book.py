@@ -76,7 +76,7 @@ class Account:
             self.certainty = Certainty.AT_LEAST
             return ()
         self.spent = _sum(self.spent, cost.amount)
-        if cost.certainty > self.certainty:
+        if cost.certainty > self.certainty:  # noqa: PLR1730 - a call costs more than this
             self.certainty = cost.certainty
         if not self.armed or self.spent < self.armed[0][0]:
             return ()

@@ -231,7 +231,8 @@ class Attempts:
                     model,
                     self.bookings.kind,
                     this.entry.subject.operation,
-                )
+                ),
+                usual=True,
             )
         try:
             result = await self.backend.answer(
@@ -266,6 +267,7 @@ class Attempts:
             number=this.number,
             model=this.model,
             started=this.started,
+            ended=now,
             outcome=AttemptOutcome.SUCCEEDED,
             result=result,
             first_token=this.first_token,
@@ -304,6 +306,7 @@ class Attempts:
             number=this.number,
             model=this.model,
             started=this.started,
+            ended=now,
             outcome=AttemptOutcome.FAILED,
             reason=error.message,
             error=error,
@@ -329,6 +332,7 @@ class Attempts:
             number=this.number,
             model=this.model,
             started=this.started,
+            ended=now,
             outcome=AttemptOutcome.CANCELLED,
             reason=reason,
             first_token=this.first_token,

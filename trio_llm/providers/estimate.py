@@ -92,6 +92,8 @@ def media_tokens(parts: Iterable[Part]) -> float:
     """Count pictures, recordings and documents by the rules of this module."""
     tokens = 0.0
     for part in parts:
+        if type(part) is Text:  # first, since most are
+            continue
         if isinstance(part, Image):
             tokens += IMAGE
         elif isinstance(part, Audio):

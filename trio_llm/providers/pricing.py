@@ -31,8 +31,8 @@ def input_tokens(request: AnyRequest) -> float:
     """Estimate the input tokens of a request, by the rules of `trio_llm.providers.estimate`."""
     if not isinstance(request, Request):
         return 0.0
-    media = media_tokens(part for message in request.messages for part in message.content)
-    return text_tokens(request) + media
+    media = [media_tokens(message.content) for message in request.messages]
+    return text_tokens(request) + sum(media)
 
 
 @attrs.define(eq=False)

@@ -212,6 +212,7 @@ class Visit:
         number: int,
         model: str,
         started: float,
+        ended: float,
         outcome: AttemptOutcome,
         result: AnyResult | None = None,
         reason: str | None = None,
@@ -220,9 +221,8 @@ class Visit:
         kind: str = "",
         cost: Cost | None = NOTHING,
     ) -> None:
-        """Record how a physical attempt of this visit ended, now."""
-        now = trio.current_time()
-        call = self.call
+        """Record how a physical attempt of this visit ended."""
+        call, latency = self.call, ended - started
         call.record(
             self.rank,
             Attempt(
@@ -232,7 +232,7 @@ class Visit:
                 number,
                 outcome,
                 started - call.started,
-                now - started,
+                latency,
                 reason,
                 None if error is None else type(error).__name__,
                 getattr(error, "status", None),
@@ -243,7 +243,7 @@ class Visit:
         )
         if not call.events.watched:
             return
-        head = (now, call.number, self.path, number, now - started)
+        head = (ended, call.number, self.path, number, latency)
         asked = (model, kind, call.operation)
         record: events.Event
         if outcome is AttemptOutcome.SUCCEEDED:
@@ -268,7 +268,7 @@ class Visit:
                 getattr(error, "status", None),
                 cost,
             )
-        call.events.emit(record)
+        call.events.emit(record, usual=True)
 
 
 Ask: TypeAlias = Envelope[Visit, Answer]
