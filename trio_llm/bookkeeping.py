@@ -64,14 +64,13 @@ async def open_books(
         accounts = Accounts(run, wall_clock, events, journal, Spending(()))
         if store.durable:
             await accounts.recover()
-        accounts.reconfigure(rules, await accounts.history(rules))
+        accounts.reconfigure(rules, await accounts.history(rules), told=True)
         yield accounts
 
 
 async def keep_books(
     accounts: Accounts,
     keep_days: int,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Write what is booked until the journal is closed, whatever is cancelled outside.
 
@@ -79,11 +78,10 @@ async def keep_books(
     """
     with trio.CancelScope(shield=True):
         if not accounts.journal.durable:
-            task_status.started()
             return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_fold, accounts, keep_days)
-            await accounts.journal.run(task_status)
+            await accounts.journal.run()
             nursery.cancel_scope.cancel(reason="the books are closed")
 
 

@@ -169,7 +169,7 @@ class ProviderError(LLMError):
         One exception object raised by several callers would grow its traceback.
         """
         twin = type(self).__new__(type(self), *self.args)
-        twin.__dict__.update(self.__dict__)
+        twin.__dict__.update(facts_of(self))
         twin.__cause__ = self.__cause__
         twin.__suppress_context__ = self.__suppress_context__
         return twin
@@ -347,6 +347,14 @@ class ToolRoundsExceededError(LLMError):
         return _plain, (type(self), self.args), self.__dict__.copy()
 
 
+def facts_of(error: LLMError) -> dict[str, Any]:
+    """Give what an error carries, for another one: a note that is added to it is its own."""
+    facts = error.__dict__.copy()
+    if "__notes__" in facts:
+        facts["__notes__"] = list(facts["__notes__"])
+    return facts
+
+
 def _plain(cls: type[LLMError], args: tuple[Any, ...]) -> LLMError:
     """Make an error again whose facts follow, for pickle."""
     return cls.__new__(cls, *args)
@@ -388,15 +396,14 @@ class AllProvidersFailed(LLMError, ExceptionGroup[LLMError]):  # noqa: N818 - a 
 
     @property
     def for_want_of_money(self) -> "BudgetExceededError | None":
-        """The error of the first budget, if nothing but budgets kept the members back."""
-        first: BudgetExceededError | None = None
-        for error in self.leaves:
-            if not isinstance(error, BudgetExceededError):
-                return None
-            first = first or error
-        if first is not None:
-            first.__cause__ = self
-        return first
+        """The error of a budget, if nothing but budgets kept the members back.
+
+        One that ends the call goes before one that lets a balancer go on, else the first.
+        """
+        budgets = [error for error in self.leaves if isinstance(error, BudgetExceededError)]
+        if len(budgets) < len(self.leaves):
+            return None
+        return min(budgets, key=lambda error: error.falls_through, default=None)
 
     @property
     def errors(self) -> tuple[ProviderError, ...]:

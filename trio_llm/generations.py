@@ -108,13 +108,17 @@ class Generations:
                 raise _closed()
             plan = await planned(source)
             check_same_store(self.config, plan.config)
-            spent = await self.around.accounts.history(rules_of(plan.config))
-            on_file = await self.history.read(plan.config)
-            tree = build(plan, self.around, self.tree)
+            accounts = self.around.accounts
+            spent = await accounts.history(rules_of(plan.config))
             try:
+                on_file = await self.history.read(plan.config)
+                tree = build(plan, self.around, self.tree)
                 await self.supervisor.start(tree.cells, tree.uses)
-            except Refused:
-                raise _closed() from None
+            except BaseException as error:
+                accounts.stay()
+                if isinstance(error, Refused):
+                    raise _closed() from None
+                raise
             return self._swap(tree, spent, on_file)
 
     @trio.lowlevel.enable_ki_protection

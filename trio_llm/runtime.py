@@ -1,5 +1,6 @@
 """The runtime: opens the tree of actors, offers the operations, closes cleanly."""
 
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -124,7 +125,9 @@ class Runtime(Degrading, Endpoint):
             config: As in `open_runtime`.
 
         Raises:
-            ConfigError: The configuration has faults; all of them are listed.
+            ConfigError: The configuration has faults; all of them are listed. Another store is
+                one: that cannot change while the runtime runs.
+            StoreError: A budget is new, and what was spent cannot be read.
             RuntimeClosedError: The runtime is being closed.
         """
         report = await self._generations.reload(config)
@@ -310,7 +313,7 @@ async def _running(
     left_with: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(keep_books, around.accounts, keep_days)
+            nursery.start_soon(keep_books, around.accounts, keep_days)
             history.start(nursery)
             try:
                 await nursery.start(_shielded, supervisor, switchboard.flights)
@@ -352,9 +355,13 @@ class _ShieldOnceStarted:
     _task_status: trio.TaskStatus[None]
 
     def started(self, value: None = None) -> None:  # noqa: ARG002 - the protocol has it
-        """Shield the actors, and report that they have started."""
-        self._scope.shield = True
+        """Report that the actors have started, and shield them.
+
+        A start that was cancelled meanwhile leaves them where they are, in a nursery that
+        only they keep open: then they are not shielded, and leave.
+        """
         self._task_status.started()
+        self._scope.shield = trio.current_effective_deadline() > -math.inf
 
 
 async def _shielded(

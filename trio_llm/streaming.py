@@ -95,6 +95,9 @@ class Outlet(Generic[E, R]):
         """
         with trio.CancelScope(shield=True):
             await self._ask.wait_settled()
+            written = self._ask.payload.call.written
+            if written is not None:
+                await written()
         self._ended = True
         if self._answer.result is None:
             raise self._failed(

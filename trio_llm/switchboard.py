@@ -155,7 +155,10 @@ class Switchboard:
         now = trio.current_time()
         cap = request.max_attempts or self.max_attempts
         operation = operation_of(request)
-        call = Call(next(self._numbers), streaming, now, self.events, cap, self._overran, operation)
+        written = self._written if self.accounts.journal.durable else None
+        call = Call(
+            next(self._numbers), streaming, now, self.events, cap, self._overran, operation, written
+        )
         if self.events.watched:
             self.events.emit(
                 events.RequestStarted(
@@ -274,7 +277,9 @@ class Switchboard:
     def finished(self, call: Call, node: Node, error: LLMError) -> LLMError:
         """Record that a call failed; give the error, with the attempts."""
         if isinstance(error, AllProvidersFailed):
-            error = error.for_want_of_money or error
+            budget = error.for_want_of_money
+            if budget is not None:
+                budget.__cause__, error = error, budget
         error.attempts = call.attempts
         error.call_number = call.number
         self._record(call, node, "failed", error=type(error).__name__)

@@ -19,22 +19,37 @@ from trio_llm import (
     Budget,
     BudgetExceededError,
     Config,
+    ConfigError,
+    EmbedRequest,
     Fallback,
     Hedge,
     LLMError,
     LoadBalance,
     Message,
     PriceSettings,
+    Provider,
     Race,
     Request,
     Retry,
     Runtime,
+    StoreSettings,
     Usage,
+    load_config,
 )
 from trio_llm.config.schema import Member
 from trio_llm.providers.backend import Work
 from trio_llm.providers.pricing import input_tokens
-from trio_llm.testing import Answers, Fails, Step, World, explore, run, seeds
+from trio_llm.testing import (
+    Answers,
+    Embeds,
+    Fails,
+    ScriptedProvider,
+    Step,
+    World,
+    explore,
+    run,
+    seeds,
+)
 
 OUTPUT = 100
 QUESTION = Request(messages=(Message("user", "How long is the coast?"),), max_tokens=OUTPUT)
@@ -133,9 +148,14 @@ def test_a_limit_is_exceeded_by_the_errors_of_estimates_alone() -> None:
     explore(lambda world: _spend(world, 3.0), seeds=seeds(1000, share=30))
 
 
-def _budgeted(cast: Cast, on_limit: str, **budget: object) -> Config:
+def _members(cast: Cast) -> tuple[Provider, Provider]:
     dear = cast.provider("dear", Answers(usage=Usage(READ, OUTPUT), after=1.0), price=PRICE)
     free = cast.provider("free", Answers("for nothing"), price=PriceSettings())
+    return dear, free
+
+
+def _budgeted(cast: Cast, on_limit: str, **budget: object) -> Config:
+    dear, free = _members(cast)
     rule = Budget(limit=float(EXPECTED * 2), on_limit=on_limit, **budget)  # type: ignore[arg-type]
     return Config(default=Fallback((dear, free), name="either"), budgets={"b": rule})
 
@@ -173,6 +193,140 @@ def test_a_budget_that_falls_on_leads_to_members_that_cost_less() -> None:
             assert providers == ["dear", "dear", "free", "free"]
             with pytest.raises(BudgetExceededError):
                 await llm.provider("dear").generate(QUESTION)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("kind", [Fallback, Race, LoadBalance, Hedge])
+def test_a_budget_refuses_below_a_nested_balancer(kind: type[Fallback]) -> None:
+    """As it does when the member stands there by itself: the call ends with its error."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        dear, free = _members(cast)
+        nested = Fallback((kind((dear,), name="inner"), free), name="outer")
+        rule = Budget(limit=float(EXPECTED * 2), on_limit="refuse")
+        async with world.open(Config(default=nested, budgets={"b": rule})) as llm:
+            for _ in range(2):
+                await llm.generate(QUESTION)
+            with pytest.raises(BudgetExceededError):
+                await llm.generate(QUESTION)
+            with pytest.raises(BudgetExceededError):
+                await llm.provider("inner").generate(QUESTION)
+            assert llm.statistics().nodes["free"].attempts == 0
+        falling = attrs.evolve(rule, on_limit="fall_on")
+        async with world.open(Config(default=nested, budgets={"b": falling})) as llm:
+            providers = [(await llm.generate(QUESTION)).provider for _ in range(3)]
+            assert providers == ["dear", "dear", "free"]
+
+    run(scenario)
+
+
+def test_a_reload_without_budgets_keeps_nothing_set_aside() -> None:
+    """What was set aside before is given back when the attempt ends, budgets or not."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        config = _budgeted(cast, "refuse")
+        async with world.open(config) as llm:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(llm.generate, QUESTION)
+                await trio.sleep(0.5)
+                await llm.reload(Config(default=config.default))
+            await llm.reload(config)
+            (status,) = llm.budgets()
+            assert (status.spent, status.reserved) == (EXPECTED, Decimal(0))
+
+    run(scenario)
+
+
+def test_alerts_of_a_budget_that_comes_late_are_sent() -> None:
+    """A reload brings a budget that is nearly used up: the next attempt says so."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        config = _budgeted(cast, "warn")
+        async with world.open(Config(default=config.default)) as llm:
+            for _ in range(2):
+                await llm.generate(QUESTION)
+            await llm.reload(config)
+            await llm.generate(QUESTION)
+        alerts = kinds(world.log, "BudgetAlert")
+        assert [field(alert, "threshold") for alert in alerts] == [0.8, 1.0]
+
+    run(scenario)
+
+
+def test_what_a_provider_charges_of_late_is_set_aside() -> None:
+    """Where no price is known: after the first charge, callers at once are held to the limit."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        steps = Answers(after=1.0, charged=Decimal(1))
+        unknown = cast.provider("unknown", steps, max_concurrency=30)
+        async with world.open(Config(default=unknown, budgets={"b": Budget(limit=5.0)})) as llm:
+            await llm.generate(QUESTION)
+            refused = 0
+
+            async def ask() -> None:
+                nonlocal refused
+                try:
+                    await llm.generate(QUESTION)
+                except BudgetExceededError:
+                    refused += 1
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(30):
+                    nursery.start_soon(ask)
+            assert (refused, llm.budgets()[0].spent) == (26, Decimal(5))
+
+    run(scenario)
+
+
+def test_what_costs_next_to_nothing_is_kept_back_too() -> None:
+    """Only what is free passes an exhausted budget: one token of input is not."""
+
+    async def scenario(world: World) -> None:
+        tiny = ScriptedProvider(Embeds(), {EmbedRequest})
+        member = Provider("custom", "tiny", cls=tiny, embedding_model="m", price=PRICE)
+        budget = Budget(limit=1e-5, period="total")
+        async with world.open(Config(default=member, budgets={"b": budget})) as llm:
+            await llm.embed("x")
+            with pytest.raises(BudgetExceededError):
+                await llm.embed("y")
+
+    run(scenario)
+
+
+def test_a_budget_of_nobody_is_a_fault() -> None:
+    """The name of a provider that there is not would limit nothing."""
+    config = Config(
+        {"openai": Provider("simulated")},
+        budgets={"b": Budget(limit=1.0, per="provider", only=("opneai",))},
+    )
+    with pytest.raises(ConfigError, match=r'budgets\.b\.only\[0\]: no provider named "opneai"'):
+        load_config(config)
+
+
+def test_a_failed_reload_leaves_the_budgets_as_they_are() -> None:
+    """What is closed after it is kept in mind no more, and the old limit holds."""
+
+    async def scenario(world: World) -> None:
+        cast = Cast()
+        config = _budgeted(cast, "refuse")
+        async with world.open(config) as llm:
+            with pytest.raises(ConfigError, match="store: it cannot change"):
+                await llm.reload(attrs.evolve(config, store=StoreSettings(path="elsewhere.db")))
+            other = attrs.evolve(config, budgets={"w": Budget(limit=1.0, period="week")})
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await llm.reload(other)
+            accounts = llm._generations.around.accounts
+            assert accounts._meanwhile is None
+            for _ in range(2):
+                await llm.generate(QUESTION)
+            with pytest.raises(BudgetExceededError):
+                await llm.generate(QUESTION)
 
     run(scenario)
 

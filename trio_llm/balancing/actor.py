@@ -190,6 +190,9 @@ class BalancerActor:
         for refusal in refusals:
             if refusal.code in WORTH_WAITING:
                 return Refusal("busy", "every member that could take the call is busy")
+        budgets = [r.budget for r in refusals if r.budget is not None]
+        if budgets and len(budgets) == len(refusals):
+            return Refusal.by_budget(min(budgets, key=lambda error: error.falls_through))
         waits = [r.retry_after for r in refusals if r.retry_after is not None]
         return Refusal(
             refusals[0].code,

@@ -344,7 +344,10 @@ def error_of(outcome: Branch | LLMError) -> LLMError:
 
 def falls_through(error: LLMError) -> bool:
     """Whether another member could do better."""
-    return isinstance(error, AllProvidersFailed) or blame_for(error).falls_through
+    if isinstance(error, AllProvidersFailed):
+        budget = error.for_want_of_money
+        return budget is None or budget.falls_through
+    return blame_for(error).falls_through
 
 
 def is_refusal(error: LLMError) -> bool:

@@ -254,10 +254,13 @@ class AnswerCache:
     async def clear(self) -> int:
         """Forget every answer; give how many there were.
 
+        That is in memory and in the store, wherever a reload has had answers kept meanwhile.
+
         Raises:
             StoreError: The store does not work; what it holds stays.
         """
-        gone = await self._present.forget()
+        gone = await self._own.forget()
+        gone += await self._store.forget()
         await self._measure()
         return gone
 

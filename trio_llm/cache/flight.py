@@ -5,7 +5,9 @@ See `trio_llm.cache.flights` for what is promised.
 
 import math
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import ContextVar
 from typing import Final, TypeAlias
+from weakref import ReferenceType, ref
 
 import attrs
 import trio
@@ -18,6 +20,10 @@ from trio_llm.providers.visit import Answer, Ask
 
 _CLOSING: Final = "the runtime is being closed"
 
+_within: ContextVar["ReferenceType[Flight] | None"] = ContextVar("trio_llm_flight", default=None)
+"""The flight that the present task works for: a reference that keeps it from nothing, since
+tasks that a call has begun may outlive it."""
+
 Work: TypeAlias = Callable[["Flight"], Awaitable[None]]
 """What a flight does: it sees the call to its end, and notes the reply or raises the error."""
 
@@ -29,12 +35,14 @@ class Seat:
     Attributes:
         flight: The flight.
         since: When the caller asked, on Trio's clock.
+        within: The flight that the caller works for, if any: it waits for this one.
         ended: Called in the step in which the flight ends.
         cursor: Where the caller reads the events of a stream.
     """
 
     flight: "Flight"
     since: float
+    within: "Flight | None" = None
     ended: Callable[[], None] | None = attrs.field(default=None, init=False)
     cursor: Cursor | None = attrs.field(default=None, init=False)
 
@@ -133,7 +141,7 @@ class Flight:
 
     def board(self, since: float) -> Seat:
         """Give a caller a seat, from whose deadline on it is planned for."""
-        seat = Seat(self, since)
+        seat = Seat(self, since, _present())
         self.seats.append(seat)
         self.ask.deadline = max(self.ask.deadline, trio.current_effective_deadline())
         if self.log is not None:
@@ -194,6 +202,7 @@ class Flight:
 
     async def fly(self, work: Work) -> None:
         """See the call to its end, in a task that is no caller's."""
+        _within.set(ref(self))
         try:
             with self._scope:
                 await work(self)
@@ -216,3 +225,22 @@ class Flight:
         for seat in self.seats:
             if seat.ended is not None:
                 seat.ended()
+
+
+def _present() -> Flight | None:
+    """Give the flight that the present task works for, if that is under way."""
+    reference = _within.get()
+    flight = None if reference is None else reference()
+    return None if flight is None or flight.over.is_set() else flight
+
+
+def waits_for_who_asks(flight: Flight) -> bool:
+    """Tell whether a flight waits, by way of whichever others, for the present task."""
+    present = _present()
+    waiting = [] if present is None else [present]
+    for each in waiting:
+        if each is flight:
+            return True
+        further = [seat.within for seat in each.seats]
+        waiting += [one for one in further if one is not None and one not in waiting]
+    return False

@@ -10,6 +10,9 @@ and does not shrink when they leave. It is only planned by, as the deadline of a
 what ends a flight is that the last of its callers has left, also one that extends its own
 deadline while it waits.
 
+A call that is made on behalf of a flight does not share one that waits for it in turn: it
+is made by itself. Otherwise a provider that asks its own runtime could wait for itself.
+
 The first of the callers who are still there when a flight ends gets its reply or error as
 if the call were its own, with the attempts and what they cost; the others get it for
 nothing, so that sums over replies are right. Each gets it with times of its own.
@@ -21,7 +24,7 @@ import attrs
 import trio
 
 from trio_llm.cache.event_log import EventLog
-from trio_llm.cache.flight import Flight, Seat, Work
+from trio_llm.cache.flight import Flight, Seat, Work, waits_for_who_asks
 from trio_llm.providers.visit import Ask
 
 
@@ -74,9 +77,11 @@ class Flights:
         self._stopped.set()
 
     def find(self, key: Hashable) -> Flight | None:
-        """Give the flight that somebody who asks now may join."""
+        """Give the flight that somebody who asks now, in this task, may join."""
         flight = self._joinable.get(key)
-        return flight if flight is not None and flight.may_be_joined else None
+        if flight is None or not flight.may_be_joined or waits_for_who_asks(flight):
+            return None
+        return flight
 
     def join(self, flight: Flight, since: float) -> Seat:
         """Let somebody share a flight."""

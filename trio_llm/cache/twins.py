@@ -5,7 +5,7 @@ An exception object that is raised in several tasks grows the traceback of all o
 
 from typing import cast
 
-from trio_llm.errors import AllProvidersFailed, LLMError
+from trio_llm.errors import AllProvidersFailed, LLMError, facts_of
 
 
 def twin_of(error: LLMError) -> LLMError:
@@ -17,7 +17,7 @@ def twin_of(error: LLMError) -> LLMError:
         twin = type(error).__new__(type(error), error.message, members, error.balancer)
     else:
         twin = type(error).__new__(type(error), *error.args)
-    twin.__dict__.update(error.__dict__)
+    twin.__dict__.update(facts_of(error))
     twin.__cause__ = error.__cause__
     twin.__suppress_context__ = error.__suppress_context__
     return twin

@@ -124,7 +124,11 @@ class Budget:
 
     What a call is expected to cost is set aside before each attempt, and what it did cost
     takes its place after it, so that calls under way count, too. Attempts whose price is
-    not known cost nothing here; `BudgetStatus.unpriced` counts them.
+    not known cost nothing here, until their provider has charged for one of late;
+    `BudgetStatus.unpriced` counts them. Probes count, and are never kept back.
+
+    Where there is room for some members of a race only, it goes to those who begin first,
+    which is the scheduler's choice; the others are left out.
 
     Args:
         limit: US dollars.
@@ -135,12 +139,12 @@ class Budget:
         only: Of these, the names that it holds for; none means all.
         alerts: Shares of the limit at which a `BudgetAlert` is sent.
         on_limit: What happens to an attempt that would exceed it: ``refuse`` (the call
-            ends with `BudgetExceededError`), ``fall_on`` (a balancer goes on to members
-            that cost less; without any, the same error) or ``warn`` (it is made, and an
-            event says so).
+            ends with `BudgetExceededError`, unless others were asked beside it), ``fall_on``
+            (a balancer goes on to members that cost less; without any, the same error) or
+            ``warn`` (it is made, and an event says so).
     """
 
-    limit: float = attrs.field(default=0.0, metadata=rules.number(above=True))
+    limit: float = attrs.field(default=0.0, metadata=rules.number(above=True, maximum=1e12))
     period: str = attrs.field(default="month", metadata=rules.choice(PERIODS, "period"))
     per: str = attrs.field(default="runtime", metadata=rules.choice(SCOPES, "scope"))
     only: tuple[str, ...] = attrs.field(

@@ -12,7 +12,14 @@ from trio_llm.config.faults import Faults
 from trio_llm.config.members import Membership, named_besides, unknown_name
 from trio_llm.config.plan import Plan, ResolvedBalancer, ResolvedProvider
 from trio_llm.config.provider import resolve_provider
-from trio_llm.config.rules import faults_of, is_table, under
+from trio_llm.config.rules import (
+    faults_of,
+    is_sequence,
+    is_table,
+    quoted,
+    suggestion,
+    under,
+)
 from trio_llm.config.schema import BALANCERS, Fallback, Provider
 from trio_llm.config.several_keys import KeyRing, split_keys
 from trio_llm.config.tree import Config
@@ -99,6 +106,7 @@ class _Check:
             else:
                 membership.add(name, place)
         self._look_at_default(default, membership)
+        self._look_at_budgets(providers, rings)
         order = membership.order()
         balancers: dict[str, ResolvedBalancer] = {
             name: ring.balancer for name, ring in rings.items()
@@ -121,6 +129,25 @@ class _Check:
         return Plan(
             MappingProxyType(providers), MappingProxyType(balancers), whole_order, default, config
         )
+
+    def _look_at_budgets(
+        self, providers: Mapping[str, ResolvedProvider], rings: Mapping[str, KeyRing]
+    ) -> None:
+        """Find names of providers that there are not, which would limit nobody."""
+        if not is_table(self.config.budgets):
+            return
+        for budget_name, budget in self.config.budgets.items():
+            if not isinstance(budget, Budget) or budget.per != "provider":  # pyright: ignore[reportUnnecessaryIsInstance]
+                continue
+            for index, name in enumerate(budget.only if is_sequence(budget.only) else ()):
+                place = under(under(under("budgets", str(budget_name)), "only"), index)
+                if name in rings:
+                    keys = ", ".join(rings[name].members)
+                    problem = f"{quoted(name)} has several keys, each with an account: {keys}"
+                    self.faults.add(place, f"{problem}; name these")
+                elif isinstance(name, str) and name not in providers:  # pyright: ignore[reportUnnecessaryIsInstance]
+                    hint = suggestion(name, tuple(providers))
+                    self.faults.add(place, f"no provider named {quoted(name)}; {hint}")
 
     def _has_several_keys(self, resolved: ResolvedProvider, path: str) -> bool:
         sound = not self.faults.touch(under(path, "api_key_envs"))

@@ -92,7 +92,8 @@ class Handling:
 
     async def find(self, call: Call) -> Found | None:
         """Look for an answer to a call that has begun."""
-        if not self.terms.reads:
+        # Who asks a runtime that is being closed is told so.
+        if not self.terms.reads or self.board.supervisor.stopping:
             return None
         try:
             found = await self.board.answers.find(self.terms.key)

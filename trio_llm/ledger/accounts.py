@@ -164,7 +164,7 @@ class Accounts:
         entry.open = False
         now = self.wall_clock()
         self._paid.add(cost)
-        if self.spending.rules:
+        if self.spending.rules or entry.hold is not None:
             self._settle(now, entry, cost, path)
         if self._meanwhile is not None:
             self._meanwhile.append((entry.subject, cost))
@@ -250,19 +250,28 @@ class Accounts:
     async def history(self, rules: Sequence[Rule]) -> tuple[Spent, ...]:
         """Give what was spent in the present periods of budgets that begin anew.
 
-        From now on until `reconfigure` what is closed is kept in mind besides. So nothing is
-        missed of what happens meanwhile; a part of it may count twice, until the period ends.
+        From now on until `reconfigure`, or `stay`, what is closed is kept in mind besides. So
+        nothing is missed of what happens meanwhile; a part of it may count twice, until the
+        period ends.
 
         Raises:
             StoreError: The store cannot be read.
         """
         anew = [rule for rule in rules if not any(map(rule.continues, self.spending.rules))]
         self._meanwhile = []
-        if self.journal.durable:
-            await self.journal.written()
+        try:
+            if self.journal.durable:
+                await self.journal.written()
+            self._meanwhile += [(each.subject, each.cost) for each in self.journal.unwritten]
+            return await self._spent(anew)
+        except BaseException:
+            self.stay()
+            raise
+
+    async def _spent(self, rules: Sequence[Rule]) -> tuple[Spent, ...]:
         now = self.wall_clock()
         found: list[Spent] = []
-        for rule in anew:
+        for rule in rules:
             by = _DIMENSIONS[rule.per]
             since = window(now, rule.period, rule.time_zone).start
             for row in await self.journal.store.usage(UsageQuery(by=by, since=since)):
@@ -271,24 +280,34 @@ class Accounts:
                     found.append(Spent(rule.name, name, row.cost, row.unpriced, since))
         return tuple(found)
 
-    def reconfigure(self, rules: Sequence[Rule], history: Sequence[Spent]) -> None:
-        """Go by other budgets from now on; those that begin anew begin with their history."""
+    def stay(self) -> None:
+        """Stay with the budgets that there are: the change that was prepared does not come."""
+        self._meanwhile = None
+
+    def reconfigure(
+        self, rules: Sequence[Rule], history: Sequence[Spent], *, told: bool = False
+    ) -> None:
+        """Go by other budgets from now on; those that begin anew begin with their history.
+
+        Attempts that began when there was no budget at all count when they end.
+
+        Args:
+            rules: The budgets.
+            history: What was spent.
+            told: Whether the alerts that this calls for were sent already, by an earlier run.
+        """
         anew = self.spending.reconfigure(rules)
-        self.restore(history)
+        for spent in history:
+            self.spending.restore(
+                spent.rule, spent.account, spent.cost, spent.unpriced, spent.since, told=told
+            )
         meanwhile, self._meanwhile = self._meanwhile or [], None
         for rule in anew:
             for subject, cost in meanwhile:
                 account = rule.account(subject)
                 if account is not None:
                     unpriced = int(cost is None)
-                    self.spending.restore(rule.name, account, cost or UNKNOWN, unpriced)
-
-    def restore(self, history: Sequence[Spent]) -> None:
-        """Fill the budgets that the history is of."""
-        for spent in history:
-            self.spending.restore(
-                spent.rule, spent.account, spent.cost, spent.unpriced, spent.since
-            )
+                    self.spending.restore(rule.name, account, cost or UNKNOWN, unpriced, told=False)
 
     def tell(
         self, error: BudgetExceededError, call: int, path: tuple[str, ...], how: str = ""

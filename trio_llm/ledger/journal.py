@@ -68,6 +68,16 @@ class Journal:
         """Whether there is anything to wait for."""
         return self._at_once is None
 
+    @property
+    def failing(self) -> bool:
+        """Whether the store does not take what is booked."""
+        return self._failing
+
+    @property
+    def unwritten(self) -> tuple[Charge, ...]:
+        """The charges that are not in the store yet."""
+        return tuple([change for change in self._queue if isinstance(change, Charge)])
+
     def put(self, change: Change) -> None:
         """Book a change."""
         if self._at_once is not None:

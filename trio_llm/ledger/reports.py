@@ -9,6 +9,7 @@ import attrs
 
 from trio_llm.chat import Certainty, Cost
 from trio_llm.chat.cost import EXACT, rounded
+from trio_llm.errors import StoreError
 from trio_llm.ledger.accounts import Accounts
 from trio_llm.policy.calendar import day_of, day_start
 from trio_llm.store import DIMENSIONS, UsageQuery, UsageRow
@@ -86,7 +87,7 @@ class Ledger:
 
         Raises:
             ValueError: There is no such property.
-            StoreError: The store cannot be read.
+            StoreError: The store cannot be read, or does not take what is booked.
         """
         only = only or {}
         for name in (*by, *only):
@@ -96,6 +97,11 @@ class Ledger:
         journal = self._accounts.journal
         if journal.durable:
             await journal.written()
+            if journal.failing:
+                raise StoreError(
+                    f"{len(journal.unwritten)} attempts are not in the store yet, which does not "
+                    "take them; the log says why"
+                )
         return await journal.store.usage(
             UsageQuery(
                 by,

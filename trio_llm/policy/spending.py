@@ -138,11 +138,13 @@ class Spending:
         spent: Cost,
         unpriced: int = 0,
         since: float | None = None,
+        *,
+        told: bool = True,
     ) -> None:
         """Add what was spent earlier in the present period, as a store remembers it.
 
-        Alerts at that amount were sent then, and are not sent again. Nothing happens where
-        there is no such budget or account, or where another period has begun meanwhile.
+        Nothing happens where there is no such budget or account, or where another period has
+        begun meanwhile.
 
         Args:
             rule: The name of the budget.
@@ -151,6 +153,8 @@ class Spending:
             unpriced: Attempts whose price is not known; with any, `spent` is *at least* that.
             since: When the period began that this is from, in seconds since the epoch;
                 ``None`` means that it is the present one.
+            told: Whether the alerts at that amount were sent then; otherwise they come with
+                the next attempt that is settled.
         """
         book = next((book for book in self._books if book.rule.name == rule), None)
         if book is None or not book.rule.covers(account):
@@ -161,7 +165,10 @@ class Spending:
             elif book.window.start != since:
                 return
         entry = book.open(account)
+        armed = entry.armed
         entry.book_cost(spent)
+        if not told:
+            entry.armed = armed
         entry.unpriced += unpriced
         book.tidy(entry)
 

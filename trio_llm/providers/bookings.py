@@ -25,7 +25,7 @@ from trio_llm.chat import (
     Usage,
     operation_of,
 )
-from trio_llm.chat.cost import rounded
+from trio_llm.chat.cost import PICO, rounded
 from trio_llm.errors import BudgetExceededError, ProviderError
 from trio_llm.ledger import Accounts, Entry
 from trio_llm.policy.costing import cost_of, estimated
@@ -122,13 +122,19 @@ class Bookings:
             self.accounts.release(entry)
 
     def expected(self, request: AnyRequest, model: str) -> Decimal | None:
-        """Estimate what an attempt will cost; ``None`` where the price is not known."""
+        """Estimate what an attempt will cost; ``None`` where the price is not known.
+
+        Without a price it is what the provider itself charged for such attempts of late.
+        """
         if not isinstance(request, _BILLED):
             return NOTHING.amount
         price = self.pricing.price(model)
         if price is None:
-            return None
-        return estimated(price, _read(request), round(self.pricing.output_tokens(request)))
+            return self.pricing.charged(model)
+        if price.free:
+            return NOTHING.amount
+        output = round(self.pricing.output_tokens(request))
+        return max(PICO, estimated(price, _read(request), output))
 
     # How an attempt ended; each gives what was booked.
 
@@ -178,6 +184,7 @@ class Bookings:
 
     def _paid(self, entry: Entry, request: AnyRequest, result: AnyResult) -> Cost | None:
         if result.charged is not None:
+            self.pricing.was_charged(entry.subject.model, result.charged)
             return Cost(rounded(result.charged))
         if not isinstance(request, _BILLED):
             return NOTHING

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 import attrs
 
 from trio_llm.chat import AnyRequest, Price, Request, Usage
+from trio_llm.chat.cost import EXACT, rounded
 from trio_llm.policy.costing import estimated
 from trio_llm.policy.latency import Ewma
 from trio_llm.providers.estimate import media_tokens, text_tokens
@@ -20,6 +22,8 @@ USUAL_OUTPUT: Final = 256
 
 _SLOWLY: Final = 3600.0
 _MODELS: Final = 64
+_NEWEST: Final = Decimal("0.2")
+"""The share of the newest attempt in what a provider charges of late."""
 _HOLDS: Final = 1800.0
 """Seconds for which a price surely holds.
 
@@ -48,6 +52,7 @@ class Pricing:
     wall_clock: Callable[[], float]
     _known: dict[str, Price | None] = attrs.field(factory=dict[str, Price | None], init=False)
     _period: float = attrs.field(default=math.nan, init=False)
+    _charged: dict[str, Decimal] = attrs.field(factory=dict[str, Decimal], init=False)
     _output: Ewma = attrs.field(factory=lambda: Ewma(_SLOWLY), init=False)
 
     def price(self, model: str) -> Price | None:
@@ -67,6 +72,18 @@ class Pricing:
         price = self.source(model, datetime.fromtimestamp(self._period * _HOLDS, UTC))
         self._known[model] = price
         return price
+
+    def charged(self, model: str) -> Decimal | None:
+        """Give what the provider has charged for an attempt of late; ``None`` before the first."""
+        return self._charged.get(model)
+
+    def was_charged(self, model: str, dollars: Decimal) -> None:
+        """Learn what the provider charged for an attempt."""
+        before = self._charged.pop(model, dollars)
+        while len(self._charged) >= _MODELS:
+            del self._charged[next(iter(self._charged))]
+        change = EXACT.multiply(EXACT.subtract(dollars, before), _NEWEST)
+        self._charged[model] = rounded(EXACT.add(before, change))
 
     def answered(self, now: float, usage: Usage | None) -> None:
         """Learn how long answers are."""

@@ -6,7 +6,7 @@ decided with.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import attrs
@@ -104,6 +104,8 @@ class Call:
         overran: Called for each job of it that was still running after `close_deadline`.
             That may be after its caller has left.
         operation: What is asked for: ``chat``, ``embed``, ...
+        written: Waits until what it was booked with is on disk; ``None`` where it does not go
+            there.
         concluded: Whether its outcome has been recorded; that is done once.
     """
 
@@ -114,6 +116,7 @@ class Call:
     attempts_left: int
     overran: Callable[[], None]
     operation: str = "chat"
+    written: Callable[[], Awaitable[None]] | None = None
     concluded: bool = attrs.field(default=False, init=False)
     _attempts: list[tuple[tuple[int, ...], Attempt]] = attrs.field(
         factory=list[tuple[tuple[int, ...], Attempt]], init=False
