@@ -4,7 +4,8 @@ See `trio_llm.cache.flights` for what is promised.
 """
 
 import math
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Generator, Hashable
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeAlias
 from weakref import ReferenceType, ref
@@ -20,12 +21,40 @@ from trio_llm.providers.visit import Answer, Ask
 
 _CLOSING: Final = "the runtime is being closed"
 
-_within: ContextVar["ReferenceType[Flight] | None"] = ContextVar("trio_llm_flight", default=None)
-"""The flight that the present task works for: a reference that keeps it from nothing, since
-tasks that a call has begun may outlive it."""
-
 Work: TypeAlias = Callable[["Flight"], Awaitable[None]]
 """What a flight does: it sees the call to its end, and notes the reply or raises the error."""
+
+
+@attrs.define(eq=False)
+class Origin:
+    """What a call is made for: a flight, which is there once the call has been opened.
+
+    The reference to it is a weak one, since tasks that the call begins may outlive it.
+    """
+
+    _flight: "ReferenceType[Flight] | None" = attrs.field(default=None, init=False)
+
+    def begin(self, flight: "Flight") -> None:
+        """Note the flight."""
+        self._flight = ref(flight)
+
+    @property
+    def flight(self) -> "Flight | None":
+        """The flight, while it is under way."""
+        flight = None if self._flight is None else self._flight()
+        return None if flight is None or flight.over.is_set() else flight
+
+    @contextmanager
+    def asking(self) -> Generator[None, None, None]:
+        """Have what is asked in the block, and what follows from it, come from here."""
+        before = _origin.set(self)
+        try:
+            yield
+        finally:
+            _origin.reset(before)
+
+
+_origin: ContextVar[Origin | None] = ContextVar("trio_llm_origin", default=None)
 
 
 @attrs.define(eq=False)
@@ -202,7 +231,6 @@ class Flight:
 
     async def fly(self, work: Work) -> None:
         """See the call to its end, in a task that is no caller's."""
-        _within.set(ref(self))
         try:
             with self._scope:
                 await work(self)
@@ -229,9 +257,8 @@ class Flight:
 
 def _present() -> Flight | None:
     """Give the flight that the present task works for, if that is under way."""
-    reference = _within.get()
-    flight = None if reference is None else reference()
-    return None if flight is None or flight.over.is_set() else flight
+    origin = _origin.get()
+    return None if origin is None else origin.flight
 
 
 def waits_for_who_asks(flight: Flight) -> bool:

@@ -24,7 +24,7 @@ import attrs
 import trio
 
 from trio_llm.cache.event_log import EventLog
-from trio_llm.cache.flight import Flight, Seat, Work, waits_for_who_asks
+from trio_llm.cache.flight import Flight, Origin, Seat, Work, waits_for_who_asks
 from trio_llm.providers.visit import Ask
 
 
@@ -88,14 +88,24 @@ class Flights:
         self.shared += 1
         return flight.board(since)
 
-    def begin(self, key: Hashable, ask: Ask, work: Work, log: EventLog | None = None) -> Seat:
+    def begin(
+        self, key: Hashable, ask: Ask, work: Work, origin: Origin, log: EventLog | None = None
+    ) -> Seat:
         """Make a flight of a call that its caller has opened; `open` must be true.
 
         The task has the context variables of that caller.
+
+        Args:
+            key: What those who share it have in common.
+            ask: The call.
+            work: What the flight does.
+            origin: Where the call was opened from; it is the flight's own.
+            log: The events, if it is a stream.
         """
         if self._nursery is None:
             raise trio.ClosedResourceError("no flight may begin any more")
         flight = Flight(key, ask, log)
+        origin.begin(flight)
         self._joinable[key] = flight
         self._alive.append(flight)
         self._nursery.start_soon(self._fly, flight, work, name="trio_llm shared call")

@@ -37,11 +37,12 @@ class CachedInquiry(Inquiry):
         handling, flights = self._handling, self._board.flights
         self._seat = handling.seat()
         if self._seat is None:
-            ask = handling.ask()
+            origin = handling.origin()
+            ask = handling.ask(origin)
             self._asked = handling.node, ask
-            if handling.terms.shares and flights.open:
+            if origin is not None:
                 work = partial(self._fly, handling.node, ask)
-                self._seat = flights.begin(handling.flight_key, ask, work)
+                self._seat = flights.begin(handling.flight_key, ask, work, origin)
 
     async def reply(self) -> Reply:
         """Wait until nothing of the call runs any more, but for others; give the reply."""

@@ -95,10 +95,11 @@ class Caching(Asking):
         board, request = self._switchboard, handling.request
         seat = handling.seat()
         if seat is None:
-            ask = handling.ask()
+            origin = handling.origin()
+            ask = handling.ask(origin)
             call, node = ask.payload.call, handling.node
             replied = partial(self._replied, request, call, node)
-            if not (handling.terms.shares and board.flights.open):
+            if origin is None:
                 async with board.streamed(node, request, ask) as (_, answer):
                     yield KeptStream(
                         ask,
@@ -109,7 +110,7 @@ class Caching(Asking):
                     )
                 return
             work = partial(pump, handling, ask, replied)
-            seat = board.flights.begin(handling.flight_key, ask, work, handling.log())
+            seat = board.flights.begin(handling.flight_key, ask, work, origin, handling.log())
         async with follow(handling, seat) as stream:
             yield stream
 

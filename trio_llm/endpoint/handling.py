@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 
 import attrs
 import trio
 
 from trio_llm import events
-from trio_llm.cache import EventLog, Found, Seat
+from trio_llm.cache import EventLog, Found, Origin, Seat
 from trio_llm.chat import Cost, Reply, Request
 from trio_llm.degradation import might_have_been_mended
 from trio_llm.errors import LLMError
@@ -158,14 +159,21 @@ class Handling:
         self._emit(events.FlightJoined, call, len(flight.seats))
         return seat
 
-    def ask(self) -> Ask:
+    def origin(self) -> Origin | None:
+        """Give where a flight would begin, after `seat`; ``None`` if the call is the caller's."""
+        return Origin() if self.terms.shares and self.board.flights.open else None
+
+    def ask(self, origin: Origin | None) -> Ask:
         """Ask the node, after `seat` has found nobody who does.
 
         Raises:
             ProviderUnavailableError: It cannot take the call.
         """
         call, self._call, self._guest = self._call or self._ready(), None, None
-        return self.board.open_call(self.node, self.request, streaming=self._streaming, call=call)
+        with nullcontext() if origin is None else origin.asking():
+            return self.board.open_call(
+                self.node, self.request, streaming=self._streaming, call=call
+            )
 
     def _ready(self) -> Call:
         """Give the call, which has begun, and see that the node is still who it is for."""
