@@ -294,12 +294,18 @@ class ProbeStarted(Event):
 
 @attrs.frozen
 class ProbeFinished(Event):
-    """That has ended after `latency` seconds; `error` says why it is not healthy."""
+    """That has ended after `latency` seconds; `error` says why it is not healthy.
+
+    `cost` is what it cost, as far as known; ``None`` where the price is not known.
+    """
 
     number: int
     healthy: bool
     latency: float
     error: str | None = None
+    model: str | None = None
+    provider_kind: str = ""
+    cost: "Cost | None" = NOTHING
 
 
 @attrs.frozen

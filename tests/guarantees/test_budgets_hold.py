@@ -321,8 +321,8 @@ def test_a_failed_reload_leaves_the_budgets_as_they_are() -> None:
             with trio.CancelScope() as scope:
                 scope.cancel()
                 await llm.reload(other)
-            accounts = llm._generations.around.accounts
-            assert accounts._meanwhile is None
+            accounts = llm._generations.around.accounts  # pyright: ignore[reportPrivateUsage]
+            assert accounts._meanwhile is None  # pyright: ignore[reportPrivateUsage]
             for _ in range(2):
                 await llm.generate(QUESTION)
             with pytest.raises(BudgetExceededError):

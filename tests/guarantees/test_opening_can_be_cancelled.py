@@ -31,7 +31,7 @@ class _CancelsAt(trio.abc.Instrument):
     scope: trio.CancelScope | None = None
     count: int = 0
 
-    def before_task_step(self, _task: trio.lowlevel.Task) -> None:
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - as Trio has it
         if self.scope is not None:
             self.count += 1
             if self.count == self.step:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from trio_llm.chat.cost import NOTHING, Cost
+from trio_llm.chat.cost import NOTHING, Certainty, Cost
 from trio_llm.chat.messages import Message, ToolCall
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
@@ -50,6 +50,7 @@ class Completion:
         model: The model that answered, as the provider names it.
         response_id: The provider's identifier of the response.
         raw: The decoded body; ``None`` for a stream.
+        certainty: How sure it is of what it charged.
     """
 
     message: Message
@@ -60,6 +61,7 @@ class Completion:
     response_id: str | None = None
     raw: Any = attrs.field(default=None, repr=False)
     charged: Decimal | None = None
+    certainty: Certainty = Certainty.EXACT
 
 
 class AttemptOutcome(enum.Enum):

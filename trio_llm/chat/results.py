@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from trio_llm.chat.capability import Capability
-from trio_llm.chat.cost import NOTHING, Cost
+from trio_llm.chat.cost import NOTHING, Certainty, Cost
 from trio_llm.chat.reply import Attempt, Usage
 
 
@@ -25,6 +25,7 @@ class OperationResult:
         raw: The provider's decoded body.
         charged: US dollars that the provider says it charged; ``None`` where it does not.
         cost: What the operation cost: all its attempts, retries and losers included.
+        certainty: How sure the provider is of what it charged.
     """
 
     usage: Usage | None = None
@@ -36,6 +37,7 @@ class OperationResult:
     raw: Any = attrs.field(default=None, repr=False)
     charged: Decimal | None = None
     cost: Cost = NOTHING
+    certainty: Certainty = Certainty.EXACT
 
 
 def _count_vectors(vectors: Sequence[Sequence[float]]) -> str:

@@ -240,7 +240,7 @@ class Attempts:
                     this.request, model, call.number, visit.path, number, sink, fresh, self.observe
                 )
             )
-            demand_sound(this.request, result)
+            result = demand_sound(this.request, result)
         except ActorCrash as crash:
             self._failed(this, self.faults.crashed(crash, model))
             raise
@@ -253,7 +253,11 @@ class Attempts:
         except BaseException:
             self._given_up(this)
             raise
-        self._succeeded(this, result)
+        try:
+            self._succeeded(this, result)
+        except Exception as cause:  # noqa: BLE001 - an answer may be odd in ways still unthought of
+            # The entry must be closed and its consumer must hear of an end, whatever happens.
+            return self._failed(this, self.faults.crashed(cause, model))
         return None
 
     def _succeeded(self, this: _Try, result: AnyResult) -> None:

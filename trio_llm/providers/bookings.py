@@ -185,7 +185,7 @@ class Bookings:
     def _paid(self, entry: Entry, request: AnyRequest, result: AnyResult) -> Cost | None:
         if result.charged is not None:
             self.pricing.was_charged(entry.subject.model, result.charged)
-            return Cost(rounded(result.charged))
+            return Cost(rounded(result.charged), result.certainty)
         if not isinstance(request, _BILLED):
             return NOTHING
         price = self._price(entry, result)

@@ -16,12 +16,15 @@ from typing import Any, Protocol, TypeGuard
 import attrs
 
 from trio_llm.chat import (
+    NOTHING,
     AnyEvent,
     AnyResult,
+    Certainty,
     Completion,
     Delta,
     Message,
     Operation,
+    OperationResult,
     Part,
     Reasoning,
     ReasoningDelta,
@@ -89,7 +92,9 @@ class CustomBackend:
         """Ask the object."""
         request = work.request
         if not isinstance(request, Request):
-            return await operate(self._provider, request, work.model)
+            result = await operate(self._provider, request, work.model)
+            charged = _charged(result)
+            return attrs.evolve(result, **charged) if charged else result
         if request.model is None and self.model is not None:
             request = attrs.evolve(request, model=self.model)
         streamed = getattr(self._provider, "stream", None)
@@ -107,7 +112,12 @@ def _to_completion(value: object) -> Completion:
         return value
     if isinstance(value, Reply):
         return Completion(
-            value.message, value.finish_reason, usage=value.usage, model=value.model, raw=value.raw
+            value.message,
+            value.finish_reason,
+            usage=value.usage,
+            model=value.model,
+            raw=value.raw,
+            **_charged(value),
         )
     if isinstance(value, str):
         value = Message("assistant", value)
@@ -118,6 +128,19 @@ def _to_completion(value: object) -> Completion:
         f"not {type(value).__name__}",
         phase="response",
     )
+
+
+def _charged(given: Reply | OperationResult) -> dict[str, Any]:
+    """Give what is known of the cost of what another runtime gave, as what was charged.
+
+    Nothing is known where that runtime did not know its prices, nor where somebody made the
+    object without saying a cost: then the provider's own price holds, if it has one.
+    """
+    cost = given.cost
+    stated = cost != NOTHING or given.attempts or getattr(given, "cached", None) is not None
+    if not stated or (cost.certainty is Certainty.AT_LEAST and not cost.amount):
+        return {}
+    return {"charged": cost.amount, "certainty": cost.certainty}
 
 
 def _to_deltas(message: Message) -> list[Delta]:

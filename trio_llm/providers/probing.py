@@ -16,7 +16,16 @@ import trio
 
 from trio_llm import events
 from trio_llm.actors import ActorCrash, ActorState
-from trio_llm.chat import AnyRequest, AnyResult, ListModels, Message, RateWindow, Request
+from trio_llm.chat import (
+    NOTHING,
+    AnyRequest,
+    AnyResult,
+    Cost,
+    ListModels,
+    Message,
+    RateWindow,
+    Request,
+)
 from trio_llm.errors import (
     InvalidRequestError,
     ProviderError,
@@ -252,38 +261,43 @@ class Prober:
         head = (None, (self.name,), number)
         if self.stream.watched:
             self.stream.emit(events.ProbeStarted(started, *head))
+        cost: Cost | None = NOTHING
         try:
             result = await self._exchange(request, model, number)
-        except BaseException as failure:
-            running.result = self._failed(lease, failure, model, number, started)
-            self._book_failure(entry, request, failure, running.result)
-            if isinstance(failure, ActorCrash) or not isinstance(failure, Exception):
-                raise
-        else:
             now = trio.current_time()
             self.outcomes.succeeded(lease, result, now)
-            path, latency = (self.name,), now - started
-            self.tally.paid.add(self.bookings.succeeded(entry, path, request, result, latency))
+            cost = self.bookings.succeeded(entry, (self.name,), request, result, now - started)
             running.result = ProbeResult(True, now - started, model=result.model or model or None)
+        except BaseException as failure:
+            running.result = self._failed(lease, failure, model, number, started)
+            cost = self._book_failure(entry, request, failure, running.result)
+            if isinstance(failure, ActorCrash) or not isinstance(failure, Exception):
+                raise
         finally:
+            self.tally.paid.add(cost)
             found = running.result
             if found is not None and self.stream.watched:
                 error = None if found.error is None else type(found.error).__name__
                 self.stream.emit(
                     events.ProbeFinished(
-                        trio.current_time(), *head, found.healthy, found.latency, error
+                        trio.current_time(),
+                        *head,
+                        found.healthy,
+                        found.latency,
+                        error,
+                        model,
+                        self.bookings.kind,
+                        cost,
                     )
                 )
 
     def _book_failure(
         self, entry: Entry, request: AnyRequest, failure: BaseException, found: ProbeResult
-    ) -> None:
+    ) -> Cost | None:
         path, latency, bookings = (self.name,), found.latency, self.bookings
         if isinstance(failure, Exception) and found.error is not None:
-            cost = bookings.failed(entry, path, request, found.error, latency, 0)
-        else:
-            cost = bookings.given_up(entry, path, request, latency, 0)
-        self.tally.paid.add(cost)
+            return bookings.failed(entry, path, request, found.error, latency, 0)
+        return bookings.given_up(entry, path, request, latency, 0)
 
     async def _exchange(self, request: AnyRequest, model: str, number: int) -> AnyResult:
         """Ask within the time for it, once more where a kept connection was found dead."""
@@ -293,8 +307,7 @@ class Prober:
                 result = await self.backend.answer(work)
             except StaleConnectionError:
                 result = await self.backend.answer(attrs.evolve(work, fresh=True))
-            demand_sound(request, result)
-            return result
+            return demand_sound(request, result)
         timeout = self.plan.timeout
         raise ProviderTimeoutError(
             f"the probe was not answered within {timeout:g} s", phase="total"

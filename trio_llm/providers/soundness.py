@@ -6,11 +6,10 @@ one is the failure of that attempt, so that a balancer can ask its next member.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from trio_llm.chat import (
     AnyRequest,
-    AnyResult,
     Completion,
     CountRequest,
     DeleteModel,
@@ -18,6 +17,7 @@ from trio_llm.chat import (
     Embeddings,
     EmbedRequest,
     ListModels,
+    Message,
     ModelList,
     ModerateRequest,
     Moderation,
@@ -30,6 +30,9 @@ from trio_llm.chat import (
     Verdict,
 )
 from trio_llm.errors import ContentFilterError, MalformedResponseError
+from trio_llm.providers.figures import whole, with_sound_figures
+
+R = TypeVar("R", bound=Completion | OperationResult)
 
 _RESULTS: Final[Mapping[type[Operation], type[OperationResult]]] = MappingProxyType(
     {
@@ -44,20 +47,22 @@ _RESULTS: Final[Mapping[type[Operation], type[OperationResult]]] = MappingProxyT
 )
 
 
-def demand_sound(request: AnyRequest, result: AnyResult) -> None:
-    """See that a result answers its request.
+def demand_sound(request: AnyRequest, result: R) -> R:
+    """See that a result answers its request; give it with its figures as accounts take them.
 
     Raises:
         ContentFilterError: The provider answered with a refusal and nothing else.
         MalformedResponseError: The result is of another class than the request asks
             for, a vector or verdict is missing, vectors differ in length, details
-            are not of one model, or a count is negative.
+            are not of one model, or a figure is none: see `with_sound_figures`.
     """
     if isinstance(request, Request):
         if not isinstance(result, Completion):
             raise _malformed(f"a request was answered with {type(result).__name__}")
+        if not isinstance(result.message, Message):
+            raise _malformed(f"message is {type(result.message).__name__}, and not a Message")
         _refuse_filtered(result)
-        return
+        return with_sound_figures(result)
     expected = _RESULTS.get(type(request), OperationResult)
     if not isinstance(result, expected):
         raise _malformed(f"{request.what}: the answer is {type(result).__name__}")
@@ -70,8 +75,9 @@ def demand_sound(request: AnyRequest, result: AnyResult) -> None:
     elif isinstance(request, ShowModel) and isinstance(result, ModelList):
         if len(result.models) != 1:
             raise _malformed(f"details of {len(result.models)} models came for one")
-    elif isinstance(result, TokenCount) and result.tokens < 0:
-        raise _malformed(f"it counted {result.tokens} tokens")
+    elif isinstance(result, TokenCount):
+        whole("tokens", result.tokens)
+    return with_sound_figures(result)
 
 
 def _check_verdicts(verdicts: Sequence[object]) -> None:

@@ -17,6 +17,7 @@ from trio_llm.chat import Reservation
 from trio_llm.errors import StoreError
 from trio_llm.store.booking import Booking, outstanding
 from trio_llm.store.file_lock import FileLock
+from trio_llm.store.identity import Identity, check_may_be_ours, lock_of
 from trio_llm.store.inspection import connect
 from trio_llm.store.kept import KeptAnswers, find, measure
 from trio_llm.store.opening import Opening
@@ -42,12 +43,19 @@ class _Writing:
         booking: Charges and reservations.
         answers: Cached answers.
         lock: Keeps other processes out.
+        identity: The file that was opened.
     """
 
     worker: Worker
     booking: Booking
     answers: KeptAnswers
     lock: FileLock
+    identity: Identity
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Write changes, if the file is still there to be found again."""
+        self.identity.check()
+        self.booking.write(changes)
 
     def close(self, uses: Sequence[bytes]) -> None:
         """Write what is left, and close the connection."""
@@ -68,7 +76,7 @@ class SQLiteStore:
     One runtime has the file at a time (``<path>.lock`` sees to that); any number of others
     may read it. It must be on a local disk. A damaged file is set aside when the store is
     opened, as ``<path>.damaged-<time>``, and a new one is begun, with a warning on the logger
-    ``trio_llm.store``. Only its owner can read the file: cached answers are in it.
+    ``trio_llm.store``; a file that was never a store is refused and left alone. Only its owner can read the file: cached answers are in it.
 
     A figure that no attempt can have (more than a trillion tokens, a billion dollars) is
     kept as that, *at least*.
@@ -115,10 +123,11 @@ class SQLiteStore:
     def _open(self) -> None:
         try:
             path = Path(os.path.realpath(self.path))
+            check_may_be_ours(path)
             if self.read_only:
                 self._reader = Worker(path, Opening(path).read())
                 return
-            lock = FileLock(path.with_name(f"{path.name}.lock"))
+            lock = lock_of(path)
             orderly = lock.acquire()
         except BlockingIOError:
             raise StoreError(
@@ -131,14 +140,23 @@ class SQLiteStore:
                 "who may write to it"
             ) from error
         with ExitStack() as failed:
-            failed.callback(lock.release, orderly=orderly)
+            failed.callback(lock.release, orderly=False)
             connection = Opening(path, self.synchronous, self.wall_clock).write(orderly=orderly)
             failed.callback(connection.close)
             worker = Worker(path, connection)
             answers = worker.guarded(partial(KeptAnswers, connection))
             reader = Worker(path, worker.guarded(partial(connect, path, "ro")))
+            failed.callback(reader.connection.close)
+            try:
+                lock.mark()
+                identity = Identity.of(path)
+            except OSError as error:
+                raise StoreError(
+                    f"{self.path}: it cannot be opened ({error}); see that there is room on its "
+                    "disk, and that nobody moves it"
+                ) from error
             failed.pop_all()
-        self._writing = _Writing(worker, Booking(connection), answers, lock)
+        self._writing = _Writing(worker, Booking(connection), answers, lock, identity)
         self._reader = reader
 
     async def _close(self) -> None:
@@ -177,10 +195,11 @@ class SQLiteStore:
     async def write(self, changes: Sequence[Change], /) -> None:
         """Write changes: all of them, once this returns, or none.
 
+        Nothing is written to a file that was deleted, moved or replaced since it was opened.
         A task that is cancelled while they are being written is told when they are there.
         """
         writing, batch = self._for_writing(), tuple(changes)
-        await writing.worker.run(lambda: writing.booking.write(batch))
+        await writing.worker.run(lambda: writing.write(batch))
 
     async def outstanding(self) -> tuple[Reservation, ...]:
         """Give the reservations that no charge and no release has ended."""

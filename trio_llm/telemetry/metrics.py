@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from trio_llm import events
-from trio_llm.chat import Certainty, Cost, Usage
+from trio_llm.chat import NOTHING, Certainty, Cost, Usage
 from trio_llm.telemetry.attributes import AttemptEnd
 from trio_llm.telemetry.meters import Meters
 from trio_llm.telemetry.records import Key
@@ -39,6 +39,7 @@ class Metrics:
             events.AttemptFailed: self._attempt_failed,
             events.AttemptCancelled: self._attempt_cancelled,
             events.WinnerChosen: self._winner_chosen,
+            events.ProbeFinished: self._probe_finished,
             events.CacheStored: self._cache_stored,
             **{record: self._counting(record) for record in _COUNTED},
         }
@@ -105,12 +106,22 @@ class Metrics:
         meters, provider, model = self._meters, event.path[-1], event.model or ""
         meters.attempts.add((provider, model, event.operation, outcome, error), 1)
         meters.attempt_duration.observe((provider, model, outcome), event.latency)
-        cost: Cost | None = event.cost
-        if cost is None:
-            meters.unpriced.add((provider, model), 1)
-        else:
-            meters.cost.add((provider, model, CERTAINTIES[cost.certainty]), cost.amount)
+        self._pay(provider, model, event.cost)
         return provider, model
+
+    def _pay(self, provider: str, model: str, cost: Cost | None) -> None:
+        if cost is None:
+            self._meters.unpriced.add((provider, model), 1)
+        else:
+            which = (provider, model, CERTAINTIES[cost.certainty])
+            self._meters.cost.add(which, cost.amount)
+
+    def _probe_finished(self, event: events.ProbeFinished) -> None:
+        """Count a probe, and what it cost: no attempt of a call, but paid for like one."""
+        name = event.path[-1]
+        self._meters.probes.add((name, "healthy" if event.healthy else "unhealthy"), 1)
+        if event.cost is not NOTHING:
+            self._pay(name, event.model or "", event.cost)
 
     def _use(self, which: Key, usage: Usage) -> None:
         meters = self._meters
@@ -147,10 +158,6 @@ _COUNTED: Final[Mapping[type[events.Event], tuple[str, Callable[[Any], Key]]]] =
     events.ConsensusReached: ("consensus", lambda event: (event.path[-1], event.winner)),
     events.CooldownStarted: ("cooldowns", lambda event: event.path[-1:]),
     events.BreakerChanged: ("breaker_changes", lambda event: (event.path[-1], event.new)),
-    events.ProbeFinished: (
-        "probes",
-        lambda event: (event.path[-1], "healthy" if event.healthy else "unhealthy"),
-    ),
     events.ActorCrashed: ("crashes", lambda event: event.path[-1:]),
     events.ActorRestarted: ("restarts", lambda event: event.path[-1:]),
     events.CleanupOverran: ("overruns", lambda event: event.path[-1:]),

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from trio_llm import events
 from trio_llm._version import __version__
-from trio_llm.chat import Cost, Usage
+from trio_llm.chat import NOTHING, Cost, Usage
 from trio_llm.telemetry import conventions as words
 from trio_llm.telemetry.attributes import AttemptEnd
 from trio_llm.telemetry.buckets import SECONDS, TOKENS
@@ -74,7 +74,7 @@ class OtelMetrics:
         self._each_embedding = self._tokens(
             "gen_ai.client.embeddings.operation.input_tokens", "Input tokens of one operation."
         )
-        self._cost = self._count("trio_llm.cost", "{USD}", "What all attempts cost, in US dollars.")
+        self._cost = self._count("trio_llm.cost", "{USD}", "What all attempts and probes cost, in US dollars.")
         self._calls = self._seconds("trio_llm.call.duration", "Time from a call to its outcome.")
         self._retries = self._count(
             "trio_llm.retries", "{attempt}", "Attempts that were not the first of their visit."
@@ -94,6 +94,7 @@ class OtelMetrics:
             events.AttemptSucceeded: self._attempt_succeeded,
             events.AttemptFailed: self._attempt_failed,
             events.AttemptCancelled: self._attempt_cancelled,
+            events.ProbeFinished: self._probe_finished,
             events.FellBack: self._fell_back,
             events.HedgeStarted: self._hedge_started,
             events.WinnerChosen: self._winner_chosen,
@@ -133,7 +134,7 @@ class OtelMetrics:
             self._retries.add(1, {words.MEMBER: event.path[-1]})
 
     def _attempt_succeeded(self, event: events.AttemptSucceeded) -> None:
-        labels = _labels(event)
+        labels = _labels(event, event.operation)
         if event.answered_by is not None:
             labels[words.RESPONSE_MODEL] = event.answered_by
         self._ended(event, labels, "succeeded", event.usage)
@@ -141,11 +142,11 @@ class OtelMetrics:
             self._first_chunk.record(event.first_token, labels)
 
     def _attempt_failed(self, event: events.AttemptFailed) -> None:
-        labels = _labels(event)
+        labels = _labels(event, event.operation)
         self._ended(event, labels | {words.ERROR_TYPE: event.error}, "failed", None)
 
     def _attempt_cancelled(self, event: events.AttemptCancelled) -> None:
-        self._ended(event, _labels(event), "cancelled", None)
+        self._ended(event, _labels(event, event.operation), "cancelled", None)
 
     def _ended(self, event: AttemptEnd, labels: _Labels, outcome: str, usage: Usage | None) -> None:
         duration = self._durations.get(labels[words.OPERATION], self._other_duration)
@@ -154,7 +155,14 @@ class OtelMetrics:
             self._use(labels, usage)
         elif event.operation == "embed" and usage is not None:
             self._each_embedding.record(usage.input_tokens, labels)
-        cost: Cost | None = event.cost
+        self._pay(labels, event.cost)
+
+    def _probe_finished(self, event: events.ProbeFinished) -> None:
+        """Count what a probe cost; it is no operation of the application's."""
+        if event.cost is not NOTHING:
+            self._pay(_labels(event, "probe"), event.cost)
+
+    def _pay(self, labels: _Labels, cost: Cost | None) -> None:
         if cost is not None:
             certainty = {words.CERTAINTY: cost.certainty.name.lower()}
             self._cost.add(float(cost.amount), labels | certainty)
@@ -184,9 +192,9 @@ class OtelMetrics:
         self._contests.add(1, {words.ENDPOINT: event.path[-1], words.MEMBER: event.winner})
 
 
-def _labels(event: AttemptEnd) -> _Labels:
+def _labels(event: AttemptEnd | events.ProbeFinished, operation: str) -> _Labels:
     labels = {
-        words.OPERATION: words.operation_name(event.operation),
+        words.OPERATION: words.operation_name(operation),
         words.PROVIDER: words.provider_name(event.provider_kind),
         words.MEMBER: event.path[-1],
     }
