@@ -14,7 +14,7 @@ from trio_llm import operations
 from trio_llm.actors import Supervisor
 from trio_llm.assembly import Surroundings, build
 from trio_llm.bookkeeping import keep_books, open_books
-from trio_llm.cache import AnswerCache, CacheControl, Flights
+from trio_llm.cache import AnswerCache, CacheControl
 from trio_llm.chat import NOTHING, Cost
 from trio_llm.config import Config, Plan
 from trio_llm.degradation import StandIns
@@ -316,7 +316,7 @@ async def _running(
             nursery.start_soon(keep_books, around.accounts, keep_days)
             history.start(nursery)
             try:
-                await nursery.start(_shielded, supervisor, switchboard.flights)
+                await nursery.start(_shielded, supervisor, switchboard)
                 try:
                     yield runtime
                 except BaseException as error:  # noqa: BLE001 - raised again below, unwrapped
@@ -327,9 +327,11 @@ async def _running(
                     try:
                         await supervisor.stop(deadline)
                         await switchboard.flights.stop(deadline)
+                        await switchboard.answers.behind.stop(switchboard.closing_time())
                     except BaseException:  # a second Ctrl-C: the actors are shielded
                         supervisor.cut()
                         switchboard.flights.cut()
+                        switchboard.answers.behind.cut()
                         raise
             finally:
                 around.accounts.journal.close()
@@ -365,12 +367,13 @@ class _ShieldOnceStarted:
 
 
 async def _shielded(
-    supervisor: Supervisor, flights: Flights, task_status: trio.TaskStatus[None]
+    supervisor: Supervisor, switchboard: Switchboard, task_status: trio.TaskStatus[None]
 ) -> None:
     """Keep the actors and shared calls alive until they are stopped, whatever is cancelled."""
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
-            await nursery.start(flights.run)
+            await nursery.start(switchboard.flights.run)
+            await nursery.start(switchboard.answers.behind.run)
             await supervisor.run(_ShieldOnceStarted(scope, task_status))
 
 

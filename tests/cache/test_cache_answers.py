@@ -347,6 +347,25 @@ def test_what_is_kept_can_be_forgotten() -> None:
     _in_time(scenario)
 
 
+@pytest.mark.parametrize("persistent", [False, True])
+def test_forgetting_reaches_wherever_answers_were_kept(persistent: bool) -> None:
+    """A reload that moves the cache leaves nothing behind that comes back with the next one."""
+
+    async def scenario(bench: Bench) -> None:
+        cache = bench.cache()
+        await _keep(cache, reply("in the store"))
+        cache.adopt(plan_of())
+        await _keep(cache, reply("in memory"))
+        cache.adopt(plan_of(persistent=persistent))
+        assert await cache.clear() == 2
+        for each in (True, False):
+            cache.adopt(plan_of(persistent=each))
+            assert await cache.find(KEY) is None
+        assert cache.statistics().entries == 0
+
+    _in_time(scenario)
+
+
 def test_answers_that_do_not_outlive_the_runtime_stay_out_of_its_store() -> None:
     """Only with `persistent` they go to the store; another runtime finds them there."""
 

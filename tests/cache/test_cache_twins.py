@@ -1,6 +1,7 @@
 """An error for each of several callers: equal, whole, and never the same object."""
 
 import traceback
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -65,6 +66,17 @@ def test_the_members_of_a_group_are_twins_too() -> None:
     assert (twin.balancer, twin.retry_after) == ("outer", 3.0)
     assert isinstance(twin.exceptions[0], AllProvidersFailed)
     assert twin.exceptions[0].balancer == "inner"
+
+
+@pytest.mark.parametrize("twin", [twin_of, ServerError.copy])
+def test_a_note_is_seen_by_who_gets_it(twin: Callable[[ServerError], LLMError]) -> None:
+    """What one caller adds to its error is on nobody else's; what was there is on all."""
+    error = ServerError("broke")
+    error.add_note("seen by the provider")
+    first, second = twin(error), twin(error)
+    first.add_note("seen by the first")
+    assert first.__notes__ == ["seen by the provider", "seen by the first"]
+    assert error.__notes__ == second.__notes__ == ["seen by the provider"]
 
 
 def test_many_raises_grow_no_traceback() -> None:

@@ -297,10 +297,55 @@ def test_wrong_usage(cli: Cli, filled: Books, options: list[str], words: str) ->
     assert words in " ".join(said.err.split())
 
 
+def test_a_sheet_runs_nothing_that_somebody_has_sent(cli: Cli, books: Books) -> None:
+    """Names of users and tags are texts to a spreadsheet, and steer no terminal."""
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\x1b[31mred", "two\nlines", "a=b", "ann"]
+    charges = [
+        Charge(
+            str(number),
+            NOW,
+            Subject("one", "openai", "m", name, tags=(("=t\x1b", "v"),)),
+            number,
+            "succeeded",
+            None,
+            None,
+            0.0,
+        )
+        for number, name in enumerate(names)
+    ]
+    write(books.store, charges)
+    said = cli("usage", "-c", books.config(), "--csv", "--by", "user,tag:=t\x1b")
+    head, *rows = csv.reader(io.StringIO(said.out))
+    assert head[1] == "tag:=t"
+    assert {row[0] for row in rows} == {
+        "'=1+1",
+        "'+1",
+        "'-1",
+        "'@SUM(A1)",
+        "' =1",
+        "[31mred",
+        "two lines",
+        "a=b",
+        "ann",
+    }
+    assert "\x1b" not in said.out
+
+
+def test_another_file_is_no_store(cli: Cli, books: Books) -> None:
+    """With --store the failure says so, and what to do."""
+    path = books.folder / "passwd"
+    path.write_text("root:x:0:0:root:/root:/bin/sh\n")
+    said = cli("usage", "--store", str(path))
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"error: {path}: it is no store of this library")
+    assert "give another path" in said.err
+    assert path.read_text() == "root:x:0:0:root:/root:/bin/sh\n"
+
+
 def test_a_file_that_is_no_store(cli: Cli, books: Books) -> None:
     """It is left as it is, and the failure names it."""
     books.store.write_text("my diary, " * 500)
     said = cli("usage", "-c", books.config())
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith(f"error: {books.store}: it is no store, or damaged")
+    assert said.err.startswith(f"error: {books.store}: it is no store of this library")
     assert books.store.read_text() == "my diary, " * 500

@@ -130,7 +130,7 @@ def test_the_provider_of_a_reader_is_who_wrote_what_it_reads() -> None:
     async def scenario(world: World) -> None:
         cast = Cast()
         members = (
-            cast.provider("a", Cuts(pieces=1, text="ab", after=1.0)),
+            cast.provider("a", Cuts(pieces=1, text="ab", after=1.0, gap=0.5)),
             cast.provider("b", Answers("whole", after=1.0)),
         )
         member = Fallback(members, name="f", on_interrupt="restart")

@@ -210,7 +210,7 @@ WRONG: list[tuple[str, object, str]] = [
     ("moderate", {"a": False}, "one verdict for each text, not dict"),
     ("count_tokens", "5", "an int or a TokenCount, not str"),
     ("count_tokens", True, "an int or a TokenCount, not bool"),
-    ("count_tokens", -1, "it counted -1 tokens"),
+    ("count_tokens", -1, "tokens is below zero"),
     ("models", "abc", "names or ModelInfo records, not str"),
     ("models", [5], "names or ModelInfo records, not int"),
 ]

@@ -169,7 +169,7 @@ def test_tokens_are_reserved_by_estimate_and_settled_by_use() -> None:
                 nursery.start_soon(lambda: llm.generate("x" * 2000, max_tokens=100))
                 await trio.sleep(0.5)
                 assert cast.running == 0  # about 604 are wanted, and that is all there is
-                await trio.sleep(2.0)
+                await trio.sleep(2.25)
                 assert cast.running == 1
             # It waited until the bucket was full, for it wants more than that holds; 100 of
             # the 604 that were booked were used.

@@ -1,10 +1,14 @@
-"""A file of a store that is damaged never keeps a runtime from starting, and is never deleted."""
+"""A file of a store that is damaged never keeps a runtime from starting, and is never deleted.
+
+One that was never a store is neither opened nor moved.
+"""
 
 import logging
 import random
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +21,9 @@ from trio_llm.store import CachedAnswer, SQLiteStore, UsageQuery, inspection, op
 from trio_llm.testing import seeds
 
 Mutation = Callable[[random.Random, bytes], bytes]
+
+CLOSED = b"closed\n"
+"""What the lock says after an orderly end."""
 
 
 def _noise(rng: random.Random, _content: bytes) -> bytes:
@@ -102,8 +109,9 @@ def test_whatever_is_in_the_files_a_start_succeeds(seed: int, killed: Path, tmp_
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     victim = rng.choice(["", "", "", "-wal", "-shm"])
     if rng.random() < 0.5 and not victim:  # as after an orderly end
-        for suffix in ("-wal", "-shm", ".lock"):
+        for suffix in ("-wal", "-shm"):
             Path(f"{path}{suffix}").unlink()
+        Path(f"{path}.lock").write_bytes(CLOSED)
     target = Path(f"{path}{victim}")
     found = rng.choice(MUTATIONS)(rng, target.read_bytes())
     target.write_bytes(found)
@@ -180,6 +188,8 @@ def test_one_second_has_room_for_several_damaged_files(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "store.db", wall_clock=lambda: 1_800_000_000.0)
 
     async def scenario() -> None:
+        async with store.opened():
+            pass
         for number in range(3):
             store.path.write_bytes(b"%d is no database" % number)
             async with store.opened():
@@ -234,20 +244,86 @@ def test_damage_that_shows_later_is_found_at_the_next_start(killed: Path, tmp_pa
             assert await _use(store) == 0
 
     virtually(scenario)
-    assert marks[0]
-    assert not mark.read_bytes()
+    assert marks == [b"in use\n"]
+    assert mark.read_bytes() == CLOSED
     assert list(tmp_path.glob("store.db.damaged-*"))
 
 
 def test_a_reader_names_a_damaged_file_and_leaves_it(tmp_path: Path) -> None:
     """The command line moves nothing while it looks."""
     path = tmp_path / "store.db"
-    path.write_bytes(b"no database" * 1000)
 
     async def scenario() -> None:
+        async with SQLiteStore(path).opened():
+            pass
+        path.write_bytes(b"no database" * 1000)
         with pytest.raises(StoreError, match="damaged"):
             async with SQLiteStore(path, read_only=True).opened():
                 pass
 
     virtually(scenario)
     assert path.read_bytes() == b"no database" * 1000
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("lock", [None, b"", b"[[package]]\n"], ids=["no", "empty", "other"])
+@pytest.mark.parametrize(
+    "content",
+    [b"[providers.p]\nkind = 'openai'\n" * 50, b"\x89PNG\r\n\x1a\n" + bytes(5000), b"short", b"S"],
+    ids=["text", "picture", "short", "one"],
+)
+def test_a_file_that_was_never_a_store_is_left_alone(
+    tmp_path: Path, content: bytes, lock: bytes | None, read_only: bool
+) -> None:
+    """A wrong path moves nobody's file away, at the second try neither; nothing is made."""
+    path = tmp_path / "notes"
+    path.write_bytes(content)
+    if lock is not None:
+        Path(f"{path}.lock").write_bytes(lock)
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+
+    async def scenario() -> None:
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"no store of this library.*give another"):
+                async with SQLiteStore(path, read_only=read_only).opened():
+                    pass
+
+    virtually(scenario)
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+def test_the_database_of_another_program_takes_no_mark(tmp_path: Path) -> None:
+    """Whoever was refused leaves nothing that makes the file look like a store later."""
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+
+    async def scenario() -> None:
+        with pytest.raises(StoreError, match="another program"):
+            async with SQLiteStore(path).opened():
+                pass
+        path.write_bytes(b"a diary")
+        with pytest.raises(StoreError, match="no store of this library"):
+            async with SQLiteStore(path).opened():
+                pass
+
+    virtually(scenario)
+    assert path.read_bytes() == b"a diary"
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"no database at all" * 100])
+def test_what_was_a_store_once_is_set_aside_whatever_it_is_now(
+    tmp_path: Path, content: bytes
+) -> None:
+    """The lock of an orderly end says that; of an empty file there is nothing to keep."""
+    path = tmp_path / "store.db"
+
+    async def scenario() -> None:
+        async with SQLiteStore(path).opened():
+            pass
+        path.write_bytes(content)
+        async with (store := SQLiteStore(path)).opened():
+            await store.write([charge(1)])
+
+    virtually(scenario)
+    assert [each.read_bytes() for each in tmp_path.glob("*.damaged-*")] == [content] * bool(content)

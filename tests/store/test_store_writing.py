@@ -90,7 +90,7 @@ def test_a_program_that_locks_the_file_is_named_as_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A shell in the middle of a transaction, say; afterwards the write succeeds."""
-    monkeypatch.setattr("trio_llm.store.inspection._PATIENCE", 0.01)
+    monkeypatch.setattr("trio_llm.store.inspection.PATIENCE", 0.01)
     path = tmp_path / "store.db"
 
     async def scenario() -> None:
@@ -102,6 +102,35 @@ def test_a_program_that_locks_the_file_is_named_as_the_cause(
                 shell.execute("ROLLBACK")
             await store.write([charge(1)])
             assert await attempts(store) == 1
+
+    virtually(scenario)
+
+
+def test_a_file_that_stays_locked_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after the first failure waits a tenth of the time, until a write succeeds."""
+    monkeypatch.setattr("trio_llm.store.inspection.PATIENCE", 0.5)
+    monkeypatch.setattr("trio_llm.store.worker.PATIENCE", 0.5)
+    path = tmp_path / "store.db"
+
+    def patience(store: SQLiteStore) -> int:
+        connection = store._writing.worker.connection  # type: ignore[union-attr]
+        (milliseconds,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        return int(milliseconds)
+
+    async def scenario() -> None:
+        async with (store := SQLiteStore(path)).opened():
+            assert patience(store) == 500
+            with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+                shell.execute("BEGIN IMMEDIATE")
+                for _ in range(2):
+                    with pytest.raises(StoreError, match="another program has locked it"):
+                        await store.write([charge(1)])
+                    assert patience(store) == 50
+                shell.execute("ROLLBACK")
+            await store.write([charge(1)])
+            assert patience(store) == 500
 
     virtually(scenario)
 

@@ -16,6 +16,7 @@ from trio_llm.cache.codec import Codec, Kept, UndecodableError
 from trio_llm.cache.fleeting import FleetingAnswer, FleetingAnswers, size_as_it_is
 from trio_llm.cache.key import fingerprint_of, key_of
 from trio_llm.cache.statistics import CacheStatistics
+from trio_llm.cache.write_behind import Told, WriteBehind
 from trio_llm.chat import Reply, Request
 from trio_llm.config import CacheSettings, Plan
 from trio_llm.errors import StoreError
@@ -26,6 +27,9 @@ _logger = logging.getLogger("trio_llm.cache")
 _READING: Final = frozenset({"on", "read_only"})
 _WRITING: Final = frozenset({"on", "write_only"})
 _WHOLE: Final = frozenset({"stop", "tool_calls"})
+_PATIENCE: Final = 1.0
+"""Seconds that a look into the store may take: whoever asks is there for an answer."""
+
 _GONE: Final = -1.0
 """When what cannot be read has expired: before all else, so that it can be forgotten alone."""
 
@@ -58,6 +62,7 @@ class AnswerCache:
         wall_clock: Seconds since the epoch.
 
     Attributes:
+        behind: What is on its way to the store, while its task runs.
         settings: How answers are kept now.
         idle: Whether a call that says nothing of the cache has nothing to do with it, nor
             with other calls.
@@ -66,6 +71,7 @@ class AnswerCache:
     _plan: Plan
     _store: Store
     _wall_clock: Callable[[], float]
+    behind: WriteBehind = attrs.field(factory=WriteBehind, init=False)
     settings: CacheSettings = attrs.field(init=False)
     idle: bool = attrs.field(default=True, init=False)
     _own: FleetingAnswers = attrs.field(factory=FleetingAnswers, init=False)
@@ -128,7 +134,7 @@ class AnswerCache:
 
     async def _find(self, key: bytes, most: float, grace: float = 0.0) -> Found | None:
         try:
-            answer = await self._present.cached(key)
+            answer = await self._look_up(key)
         except StoreError as error:
             _logger.warning("a cached answer could not be read: %s", error)
             return None
@@ -149,20 +155,36 @@ class AnswerCache:
             return None
         return Found(kept, max(age, 0.0))
 
+    async def _look_up(self, key: bytes) -> CachedAnswer | FleetingAnswer | None:
+        if not self.settings.persistent:
+            return await self._own.cached(key)
+        waiting = self.behind.waiting(key)
+        if waiting is not None:
+            await trio.lowlevel.checkpoint()
+            return waiting
+        with trio.move_on_after(_PATIENCE):
+            return await self._store.cached(key)
+        _logger.warning("a cached answer is not waited for: the store takes too long")
+        return None
+
     async def keep(
-        self, key: bytes, reply: Reply, until: Callable[[], float]
+        self, key: bytes, reply: Reply, until: Callable[[], float], late: Told | None = None
     ) -> tuple[int, int] | None:
         """Keep a reply, if it is a whole and good one.
 
-        The reply is known, so the caller's deadline does not cut this short.
+        Who keeps it in a store hands it over: see `trio_llm.cache.write_behind`. Where no task
+        writes it is written here; the reply is known, so the caller's deadline does not cut
+        that short.
 
         Args:
             key: Its key.
             reply: The reply.
             until: Tells how long a store may take at most, on Trio's clock.
+            late: Is told of an answer that is written when the caller has left.
 
         Returns:
-            How many bytes it has, and how many others had to go; ``None`` if it is not kept.
+            How many bytes it has, and how many others had to go; ``None`` if it is not kept,
+            or not yet.
         """
         if not may_be_kept(reply):
             return None
@@ -172,9 +194,13 @@ class AnswerCache:
         content = self._encoded(kept)
         if content is None:
             return None
+        now = self._wall_clock()
+        answer = CachedAnswer(key, now, now + self.settings.ttl, content)
+        if self.behind.running:
+            return await self.behind.hand_over(answer, self._put, late)
         evicted = None
         with trio.CancelScope(deadline=until(), shield=True) as scope:
-            evicted = await self._put(key, content)
+            evicted = await self._put(answer)
         if scope.cancelled_caught:
             _logger.warning("an answer is not kept: the store takes too long")
         return None if evicted is None else (len(content), evicted)
@@ -208,10 +234,9 @@ class AnswerCache:
         counts["entries"], counts["size"] = own.extent
         return size, evicted
 
-    async def _put(self, key: bytes, content: bytes) -> int | None:
+    async def _put(self, answer: CachedAnswer) -> int | None:
         """Have the store keep an answer; give how many others it let go of."""
-        settings, store, now = self.settings, self._store, self._wall_clock()
-        answer = CachedAnswer(key, now, now + settings.ttl, content)
+        settings, store, now = self.settings, self._store, answer.created
         try:
             evicted = await store.keep(answer, entries=settings.entries, size=settings.size)
             self._counts["stores"] += 1
@@ -227,18 +252,25 @@ class AnswerCache:
 
     async def _drop(self, key: bytes) -> None:
         """Let go of one answer: in a store, put an empty one in its place that goes at once."""
-        settings, store = self.settings, self._store
-        if not settings.persistent:
+        if not self.settings.persistent:
             self._own.drop(key)
             self._counts["entries"], self._counts["size"] = self._own.extent
             return
+        empty = CachedAnswer(key, _GONE, _GONE, b"")
+        if self.behind.running:
+            await self.behind.hand_over(empty, self._put_in_place)
+        else:
+            await self._put_in_place(empty)
+
+    async def _put_in_place(self, empty: CachedAnswer) -> int | None:
+        settings, store = self.settings, self._store
         try:
-            empty = CachedAnswer(key, _GONE, _GONE, b"")
             await store.keep(empty, entries=settings.entries, size=settings.size)
             await store.forget(expired_before=0.0)
             await self._measure()
         except StoreError as error:
             _logger.warning("a cached answer could not be dropped: %s", error)
+        return None
 
     async def open(self) -> None:
         """Look how many answers an earlier runtime has left."""
@@ -259,7 +291,7 @@ class AnswerCache:
         Raises:
             StoreError: The store does not work; what it holds stays.
         """
-        gone = await self._own.forget()
+        gone = await self._own.forget() + self.behind.drop()
         gone += await self._store.forget()
         await self._measure()
         return gone

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext
+from functools import partial
 
 import attrs
 import trio
@@ -117,10 +118,10 @@ class Handling:
         """Keep a reply, if that is wanted, and if it is a whole and good one."""
         if not self.terms.writes:
             return
-        board = self.board
-        kept = await board.answers.keep(self.terms.key, reply, board.closing_time)
+        board, stored = self.board, partial(self._emit, events.CacheStored, call)
+        kept = await board.answers.keep(self.terms.key, reply, board.closing_time, stored)
         if kept is not None:
-            self._emit(events.CacheStored, call, *kept)
+            stored(*kept)
 
     async def stale(self, error: LLMError) -> Reply | None:
         """Give a kept answer past its time in place of an error; ``None`` if it stands."""

@@ -8,7 +8,8 @@ call, until its charges are (what a caller has been told of is on disk).
 
 A store that fails loses nothing and stops nobody: the changes stay, and are written when it
 works again; the events `StoreFailed` say so. Writing twice books once, since every charge
-has an identifier of its own.
+has an identifier of its own. Where the fault is with a change, and not with the store, the
+batch is halved until that one stands alone; it is set aside, and the others are written.
 """
 
 import logging
@@ -21,7 +22,7 @@ import trio
 from trio_llm.chat import Charge
 from trio_llm.errors import StoreError
 from trio_llm.events import EventStream, StoreFailed
-from trio_llm.store import Change, MemoryStore, Store
+from trio_llm.store import Change, MemoryStore, Store, UnwritableError
 
 BATCH: Final = 1024
 """The most changes in one transaction."""
@@ -45,7 +46,8 @@ class Journal:
         events: Where records go.
 
     Attributes:
-        lost: Charges that could not be kept, since the store failed for too long.
+        lost: Charges that could not be kept: the store failed for too long, or could not
+            take them.
     """
 
     store: Store
@@ -110,16 +112,21 @@ class Journal:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until `close`."""
         task_status.started()
-        pause = _FIRST_PAUSE
+        pause, most = _FIRST_PAUSE, BATCH
         while self._queue or not self._closing.is_set():
             if not self._queue:
                 self._filled = trio.Event()
                 await self._filled.wait()
                 continue
-            batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+            batch = [self._queue[index] for index in range(min(most, len(self._queue)))]
             before = self._written
             try:
                 await self.store.write(batch)
+            except UnwritableError as error:
+                if len(batch) == 1:
+                    self._set_aside(batch[0], error, before)
+                most = max(1, len(batch) // 2)
+                continue
             except Exception as error:
                 if not isinstance(error, StoreError):
                     _logger.exception("a store raised what is no StoreError")
@@ -131,6 +138,7 @@ class Journal:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             pause, self._failing = _FIRST_PAUSE, False
+            most = min(2 * most, BATCH)
             # Some of them may have been let go of meanwhile.
             for _ in range(len(batch) - (self._written - before)):
                 self._queue.popleft()
@@ -140,11 +148,26 @@ class Journal:
         if self._queue:
             _logger.error("%d changes could not be written at the end", len(self._queue))
 
+    def _set_aside(self, change: Change, error: UnwritableError, before: int) -> None:
+        """Do without one change that no store can hold; all others go on."""
+        if self._written == before:  # or else it was let go of meanwhile
+            self._queue.popleft()
+            self._written += 1
+            if isinstance(change, Charge):
+                self.lost += 1
+        self._failing = False
+        _logger.error("%s %s is lost: %s", type(change).__name__, change.id, error)
+        self._moved()
+        self._tell(error)
+
     def _failed(self, error: Exception) -> None:
         if not self._failing:
             _logger.warning("the store does not take what is booked: %s", error)
         self._failing = True
         self._moved()
+        self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
         if self.events.watched:
             now = trio.current_time()
             self.events.emit(StoreFailed(now, None, (), str(error), len(self._queue)))

@@ -38,9 +38,11 @@ from trio_llm.chat import (
     TokenCount,
     ToolCall,
     ToolResult,
+    Usage,
 )
 from trio_llm.errors import ProviderError
 from trio_llm.providers.backend import Backend, Work
+from trio_llm.providers.figures import MOST_TOKENS
 
 BYTES_PER_TOKEN: Final = 4.0
 TOKENS_PER_MESSAGE: Final = 4
@@ -208,9 +210,11 @@ class EstimatingBackend:
             return await self._count(work, request.request)
         result = await self._backend.answer(work)
         if type(result) is Completion:
-            usage = result.usage
-            if usage is not None and usage.input_tokens > 0 and isinstance(request, Request):
-                self._learn(work.model, request, usage.input_tokens)
+            billed = result.usage.input_tokens if isinstance(result.usage, Usage) else 0
+            # What is no count is refused further up, and must not have taught anything here.
+            believed = type(billed) is int and 0 < billed <= MOST_TOKENS
+            if believed and isinstance(request, Request):
+                self._learn(work.model, request, billed)
         return result
 
     def _learn(self, model: str, request: Request, billed: int) -> None:

@@ -57,14 +57,9 @@ def whole(field: str, value: object) -> int:
     Raises:
         MalformedResponseError: It is no whole number, is below zero, or is absurd.
     """
-    if type(value) is int:
-        count = value
-    elif isinstance(value, float) and value.is_integer():
-        count = int(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        count = int(value)
-    else:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         raise _odd(field, value, "a whole number")
+    count = int(value)
     _demand_within(field, count, MOST_TOKENS)
     return count
 

@@ -59,8 +59,7 @@ def demand_sound(request: AnyRequest, result: R) -> R:
     if isinstance(request, Request):
         if not isinstance(result, Completion):
             raise _malformed(f"a request was answered with {type(result).__name__}")
-        if not isinstance(result.message, Message):
-            raise _malformed(f"message is {type(result.message).__name__}, and not a Message")
+        _check_message(result.message)
         _refuse_filtered(result)
         return with_sound_figures(result)
     expected = _RESULTS.get(type(request), OperationResult)
@@ -78,6 +77,11 @@ def demand_sound(request: AnyRequest, result: R) -> R:
     elif isinstance(result, TokenCount):
         whole("tokens", result.tokens)
     return with_sound_figures(result)
+
+
+def _check_message(message: object) -> None:
+    if not isinstance(message, Message):
+        raise _malformed(f"message is {type(message).__name__}, and not a Message")
 
 
 def _check_verdicts(verdicts: Sequence[object]) -> None:

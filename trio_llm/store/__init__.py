@@ -8,6 +8,7 @@ from trio_llm.store.protocol import CachedAnswer as CachedAnswer
 from trio_llm.store.protocol import Change as Change
 from trio_llm.store.protocol import Release as Release
 from trio_llm.store.protocol import Store as Store
+from trio_llm.store.protocol import UnwritableError as UnwritableError
 from trio_llm.store.protocol import UsageQuery as UsageQuery
 from trio_llm.store.protocol import UsageRow as UsageRow
 

@@ -3,16 +3,17 @@
 import json
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
 import attrs
 
-from trio_llm.chat import Certainty, Charge, Reservation, Subject
+from trio_llm.chat import Certainty, Charge, Cost, Reservation, Subject, Usage
 from trio_llm.store.faults import UnreadableError, reading
-from trio_llm.store.protocol import Change
+from trio_llm.store.protocol import Change, UnwritableError
 from trio_llm.store.quarters import quarter_of
 from trio_llm.store.schema import transaction
 from trio_llm.store.sums import Sums
@@ -67,6 +68,59 @@ def _within(value: int, most: int = _MOST) -> int:
     return max(-most, min(most, value))
 
 
+_COUNTS: Final = tuple([field.name for field in attrs.fields(Usage)])
+
+_OF_THE_VALUES: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+)
+"""What goes wrong when a value is of a kind that a database cannot hold."""
+
+
+@contextmanager
+def _telling_values_from_the_file() -> Generator[None, None, None]:
+    try:
+        yield
+    except UnicodeDecodeError:  # that is of something read
+        raise
+    except _OF_THE_VALUES as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UnwritableError(f"a change has what no store can hold ({what})") from error
+
+
+def _plain(charge: Charge) -> Charge:
+    """Give a charge whose figures are numbers; one that is odd makes all *at least*."""
+    usage, cost = charge.usage, charge.cost
+    odd = usage is not None and any(type(getattr(usage, name)) is not int for name in _COUNTS)
+    if odd:
+        usage = Usage(*[_count(getattr(usage, name)) for name in _COUNTS])
+        cost = None if cost is None else attrs.evolve(cost, certainty=Certainty.AT_LEAST)
+    if cost is not None and type(cost.amount) is not Decimal:
+        cost = _known(cost.amount)
+    if usage is charge.usage and cost is charge.cost:
+        return charge
+    return attrs.evolve(charge, usage=usage, cost=cost)
+
+
+def _count(value: object) -> int:
+    """Give what there is at least of something that should have been counted."""
+    if not isinstance(value, int | float) or (isinstance(value, float) and math.isnan(value)):
+        return 0
+    return int(max(-_MOST, min(_MOST, value)))
+
+
+def _known(amount: object) -> Cost | None:
+    if isinstance(amount, int | float):
+        return Cost(Decimal(amount), Certainty.AT_LEAST)
+    return None
+
+
 @attrs.define(eq=False)
 class Booking:
     """Writes changes through a connection.
@@ -82,6 +136,9 @@ class Booking:
         """Write all of them in one transaction.
 
         Of a reservation and a charge of the same batch only the charge is written.
+
+        Raises:
+            UnwritableError: One of them has what a database cannot hold.
         """
         charges: dict[str, Charge] = {}
         reserved: dict[str, Reservation] = {}
@@ -97,7 +154,7 @@ class Booking:
             if isinstance(change, Charge):
                 charges.setdefault(identifier, change)
         try:
-            with transaction(self.connection):
+            with transaction(self.connection), _telling_values_from_the_file():
                 write = self.connection.executemany
                 if ended:
                     write(_END_RESERVATION, ended)
@@ -111,7 +168,7 @@ class Booking:
 
     def _charge(self, identifier: str, charge: Charge) -> tuple[object, ...]:
         sums = Sums()
-        sums.book(charge)
+        sums.book(_plain(charge))
         certainty = sums.certainty
         numbers: tuple[int, ...] = (
             charge.call,

@@ -39,6 +39,11 @@ def shows_damage(error: sqlite3.Error) -> bool:
     )
 
 
+def shows_lock(error: sqlite3.Error) -> bool:
+    """Whether an error says that another program has locked the file."""
+    return code_of(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
 def fault(path: Path, error: sqlite3.Error) -> StoreError:
     """Give an error of SQLite as one that names the file and the remedy."""
     words = _WORDS.get(code_of(error) or 0)

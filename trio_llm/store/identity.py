@@ -81,6 +81,6 @@ class Identity:
         except OSError:  # it cannot be looked at, but what is open can be written
             return
         raise StoreError(
-            f"{self.path}: it was deleted, moved or replaced while it was open; put it back, or "
-            "close the runtime and open it anew: nothing is written until then"
+            f"{self.path}: it was deleted, moved or replaced while it was open; put it back: "
+            "what is booked meanwhile waits for that, and is lost when the runtime is closed first"
         )

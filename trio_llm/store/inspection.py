@@ -10,7 +10,7 @@ from trio_llm.store.faults import UnreadableError
 from trio_llm.store.kept import KeptAnswers
 from trio_llm.store.schema import APPLICATION, COLUMNS, MIGRATIONS, version_of
 
-_PATIENCE: Final = 5.0
+PATIENCE: Final = 5.0
 """Seconds to wait for another program that has locked the file."""
 
 
@@ -26,7 +26,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
-        timeout=_PATIENCE,
+        timeout=PATIENCE,
         isolation_level=None,
         check_same_thread=False,
     )

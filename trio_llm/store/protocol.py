@@ -7,6 +7,7 @@ from typing import Final, Protocol, TypeAlias
 import attrs
 
 from trio_llm.chat import Charge, Cost, Reservation, Usage
+from trio_llm.errors import StoreError
 
 _NO_USAGE: Final = Usage()
 
@@ -20,6 +21,10 @@ class Release:
     """
 
     id: str
+
+
+class UnwritableError(StoreError):
+    """One of the changes has what cannot be stored; without it the others can be written."""
 
 
 Change: TypeAlias = Reservation | Charge | Release
@@ -167,6 +172,9 @@ class Store(Protocol):
 
         Writing them a second time, in the same order, changes nothing. A reservation that
         comes after its charge is none.
+
+        Raises:
+            UnwritableError: The fault is with the changes, and not with the store.
         """
         ...
 

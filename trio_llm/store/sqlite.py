@@ -34,12 +34,18 @@ _USES: Final = 4096
 is kept and the order is written with it."""
 
 
+_LEAVING: Final = 5.0
+"""Seconds that a close waits for its disk."""
+
+
 @attrs.frozen(eq=False)
 class _Writing:
     """What is needed to write.
 
     Attributes:
         worker: The connection that writes, and reads what is short.
+        looking: The one that finds cached answers, which neither what is written nor what is
+            summed up holds up.
         booking: Charges and reservations.
         answers: Cached answers.
         lock: Keeps other processes out.
@@ -47,6 +53,7 @@ class _Writing:
     """
 
     worker: Worker
+    looking: Worker
     booking: Booking
     answers: KeptAnswers
     lock: FileLock
@@ -60,7 +67,8 @@ class _Writing:
     def close(self, uses: Sequence[bytes]) -> None:
         """Write what is left, and close the connection."""
         try:
-            self.answers.note_use(uses)
+            if uses:
+                self.answers.note_use(uses)
         finally:
             self.worker.connection.close()
 
@@ -76,7 +84,8 @@ class SQLiteStore:
     One runtime has the file at a time (``<path>.lock`` sees to that); any number of others
     may read it. It must be on a local disk. A damaged file is set aside when the store is
     opened, as ``<path>.damaged-<time>``, and a new one is begun, with a warning on the logger
-    ``trio_llm.store``; a file that was never a store is refused and left alone. Only its owner can read the file: cached answers are in it.
+    ``trio_llm.store``; a file that was never a store is refused, and left as it is. Only its
+    owner can read the file: cached answers are in it.
 
     A figure that no attempt can have (more than a trillion tokens, a billion dollars) is
     kept as that, *at least*.
@@ -147,6 +156,8 @@ class SQLiteStore:
             answers = worker.guarded(partial(KeptAnswers, connection))
             reader = Worker(path, worker.guarded(partial(connect, path, "ro")))
             failed.callback(reader.connection.close)
+            looking = Worker(path, worker.guarded(partial(connect, path, "ro")))
+            failed.callback(looking.connection.close)
             try:
                 lock.mark()
                 identity = Identity.of(path)
@@ -156,7 +167,7 @@ class SQLiteStore:
                     "disk, and that nobody moves it"
                 ) from error
             failed.pop_all()
-        self._writing = _Writing(worker, Booking(connection), answers, lock, identity)
+        self._writing = _Writing(worker, looking, Booking(connection), answers, lock, identity)
         self._reader = reader
 
     async def _close(self) -> None:
@@ -164,17 +175,28 @@ class SQLiteStore:
         reader, self._reader = self._reader, None
         writing, self._writing = self._writing, None
         uses, self._uses = tuple(self._uses), {}
+        whole = False
         try:
-            if reader is not None:
-                await reader.run(reader.connection.close)
-            if writing is not None:
-                await writing.worker.run(partial(writing.close, uses))
+            with trio.move_on_after(_LEAVING):
+                if reader is not None:
+                    await reader.run(reader.connection.close, may_abandon=True)
+                if writing is not None:
+                    looking = writing.looking
+                    looking.connection.interrupt()  # nobody waits for what was abandoned
+                    await looking.run(looking.connection.close, may_abandon=True)
+                    await writing.worker.run(partial(writing.close, uses), may_abandon=True)
+                whole = True
+            if not whole:
+                _logger.warning("%s was not closed in time: its disk is slow", self.path)
         except StoreError:
             # All that was written is there, and the next one to open the file finds it.
+            whole = True
             _logger.warning("%s was not closed as it should be", self.path, exc_info=True)
         finally:
             if reader is not None and writing is not None:
-                writing.lock.release(orderly=not (reader.damaged or writing.worker.damaged))
+                workers = (reader, writing.looking, writing.worker)
+                damaged = any(each.damaged for each in workers)
+                writing.lock.release(orderly=whole and not damaged)
 
     def _reading(self) -> Worker:
         if self._reader is None:
@@ -219,9 +241,12 @@ class SQLiteStore:
         await worker.run(lambda: give_back(worker.connection))
 
     async def cached(self, key: bytes, /) -> CachedAnswer | None:
-        """Give a cached answer, expired ones included; ``None`` if there is none."""
-        worker = self._at_hand()
-        answer = await worker.run(lambda: find(worker.connection, key))
+        """Give a cached answer, expired ones included; ``None`` if there is none.
+
+        A caller who is cancelled leaves at once, however slow the disk is.
+        """
+        worker = self._reading() if self._writing is None else self._for_writing().looking
+        answer = await worker.run(lambda: find(worker.connection, key), may_abandon=True)
         if answer is not None and self._writing is not None:
             self._uses.pop(key, None)
             self._uses[key] = None
@@ -230,11 +255,15 @@ class SQLiteStore:
         return answer
 
     async def keep(self, answer: CachedAnswer, /, *, entries: int, size: int) -> int:
-        """Keep an answer; give how many were let go of."""
+        """Keep an answer; give how many were let go of.
+
+        A caller who is cancelled leaves at once; the answer may be kept all the same.
+        """
         writing = self._for_writing()
         uses, self._uses = tuple(self._uses), {}
         return await writing.worker.run(
-            lambda: writing.answers.keep(answer, uses, entries=entries, size=size)
+            lambda: writing.answers.keep(answer, uses, entries=entries, size=size),
+            may_abandon=True,
         )
 
     async def forget(self, *, expired_before: float | None = None) -> int:

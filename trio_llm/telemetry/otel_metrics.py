@@ -74,7 +74,9 @@ class OtelMetrics:
         self._each_embedding = self._tokens(
             "gen_ai.client.embeddings.operation.input_tokens", "Input tokens of one operation."
         )
-        self._cost = self._count("trio_llm.cost", "{USD}", "What all attempts and probes cost, in US dollars.")
+        self._cost = self._count(
+            "trio_llm.cost", "{USD}", "What all attempts and probes cost, in US dollars."
+        )
         self._calls = self._seconds("trio_llm.call.duration", "Time from a call to its outcome.")
         self._retries = self._count(
             "trio_llm.retries", "{attempt}", "Attempts that were not the first of their visit."

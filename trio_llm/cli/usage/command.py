@@ -92,7 +92,12 @@ def usage(
     ] = None,
     as_json: AsJson = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Write the rows as comma-separated values.")
+        bool,
+        typer.Option(
+            "--csv",
+            help="Write the rows as comma-separated values. Control characters are left out; a "
+            "text that a spreadsheet would take for a formula (= + - @) gets an apostrophe.",
+        ),
     ] = False,
 ) -> None:
     """Show what was used and what it cost, from the books on disk.

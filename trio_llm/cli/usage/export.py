@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from trio_llm.cli.amounts import exactly
 from trio_llm.cli.stored import Place
+from trio_llm.cli.terminal import printable
 from trio_llm.cli.usage.report import Report
 from trio_llm.store import UsageRow
 
+_FORMULA: Final = ("=", "+", "-", "@")
 _COUNTS: Final = (
     "attempts",
     "succeeded",
@@ -68,10 +70,24 @@ def _figures(row: UsageRow) -> dict[str, Any]:
 
 
 def report_csv(report: Report) -> str:
-    """Give the rows of the table, below a line of headings; amounts have all their digits."""
+    """Give the rows of the table, below a line of headings; amounts have all their digits.
+
+    Names of users and tags are what somebody has sent: they are written as `cell` says.
+    """
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    writer.writerow([*report.question.by, *_COUNTS, "cost", "certainty", "latency"])
+    headings = map(cell, report.question.by)
+    writer.writerow([*headings, *_COUNTS, "cost", "certainty", "latency"])
     for row in report.rows:
-        writer.writerow([*row.key, *_figures(row).values()])
+        writer.writerow([*map(cell, row.key), *_figures(row).values()])
     return written.getvalue()
+
+
+def cell(text: str) -> str:
+    """Give a text that neither steers a terminal nor is a formula to a spreadsheet.
+
+    Control characters go; what begins as a formula does gets an apostrophe in front, which
+    spreadsheets take for the mark of a text (OWASP, "CSV Injection").
+    """
+    plain = " ".join(printable(text).splitlines()).replace("\t", " ")
+    return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
