@@ -60,7 +60,8 @@ def test_a_late_answer_is_hedged_and_the_loser_is_gone(streaming: bool) -> None:
         async with world.open(Config(default=Hedge(members, delay=1.0))) as llm:
             if streaming:
                 async with llm.stream("hi") as stream:
-                    assert cast.running == cast.scripts["b"].running
+                    await wait_all_tasks_blocked()  # the loser leaves in this very instant
+                    assert (now(), cast.running) == (1.5, cast.scripts["b"].running)
                     assert "".join([text async for text in stream.text()]) == "from b"
                 reply = stream.reply
             else:
