@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from trio.testing import wait_all_tasks_blocked
 
 from tests.balancing.hedge_watch import many, now, started, suppressed
 from tests.guarantees.scenes import Cast, assert_idle, field, kinds
@@ -235,6 +236,7 @@ def test_a_stream_is_decided_by_its_first_useful_event() -> None:
         ]
         async with world.open(Config(default=Hedge(members, delay=1.0))) as llm:
             async with llm.stream("hi") as stream:
+                await wait_all_tasks_blocked()  # the loser leaves in this very instant
                 assert (stream.provider, now()) == ("b", 1.25)
                 assert cast.scripts["a"].running == 0
                 assert "".join([text async for text in stream.text()]) == "bbbb"
