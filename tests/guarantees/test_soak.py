@@ -21,6 +21,7 @@ from trio_llm import (
     Budget,
     CacheSettings,
     Config,
+    LoggingSettings,
     Runtime,
     StoreSettings,
     TelemetrySettings,
@@ -69,6 +70,7 @@ def test_nothing_grows_with_the_calls(tmp_path: Path) -> None:
             store=StoreSettings(path=str(tmp_path / "usage.db")),
             telemetry=TelemetrySettings(metrics=True),
             performance_file=str(tmp_path / "performance.toml"),
+            logging=LoggingSettings(level="CRITICAL"),  # pytest would keep every record
         )
         async with world.open(config) as llm:
             llm.subscribe(receipts)
