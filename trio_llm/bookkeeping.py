@@ -18,14 +18,14 @@ from trio_llm.store import MemoryStore, Store
 _DAY: Final = 86_400.0
 
 
-def store_of(config: Config) -> Store:
+def store_of(config: Config, wall_clock: Callable[[], float]) -> Store:
     """Make the store that a configuration names; it is not open yet."""
     settings = config.store
     if settings.path is None:
         return MemoryStore()
     from trio_llm.store.sqlite import SQLiteStore  # noqa: PLC0415 - loaded by those who use it
 
-    return SQLiteStore(settings.path, synchronous=settings.synchronous)
+    return SQLiteStore(settings.path, synchronous=settings.synchronous, wall_clock=wall_clock)
 
 
 def rules_of(config: Config) -> tuple[Rule, ...]:
@@ -56,9 +56,9 @@ async def open_books(
     Raises:
         StoreError: The store cannot be opened.
     """
-    store = store_of(config)
+    store, rules = store_of(config, wall_clock), rules_of(config)
+    del config  # those who leave the plan are not kept by this frame
     async with store.opened():
-        rules = rules_of(config)
         journal = Journal(store, events)
         run = secrets.token_hex(6)  # no simulation goes by it
         accounts = Accounts(run, wall_clock, events, journal, Spending(()))
@@ -68,10 +68,7 @@ async def open_books(
         yield accounts
 
 
-async def keep_books(
-    accounts: Accounts,
-    keep_days: int,
-) -> None:
+async def keep_books(accounts: Accounts, keep_days: int) -> None:
     """Write what is booked until the journal is closed, whatever is cancelled outside.
 
     Charges older than so many days are folded into sums once a day.

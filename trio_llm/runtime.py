@@ -279,7 +279,9 @@ async def open_runtime(
                 RetryBudget(plan.config.retry_budget.share, plan.config.retry_budget.per_second),
                 accounts,
             )
-            async with _running(plan, around, telemetry, log) as runtime:
+            running = _running(plan, around, telemetry, log)
+            del plan, config  # those who leave the plan are not kept by this frame
+            async with running as runtime:
                 yield runtime
 
 

@@ -9,9 +9,9 @@ virtual time has passed since the cancellation.
 import random
 from collections.abc import Callable
 
-import attrs
 import trio
 
+from tests.guarantees.cancelling import CancelBefore
 from tests.guarantees.scenes import Cast, assert_idle, steps_later
 from trio_llm import (
     Config,
@@ -99,23 +99,6 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-@attrs.define(eq=False)
-class _CancelBefore(trio.abc.Instrument):
-    """Cancels a scope before the task step with a given number."""
-
-    scope: trio.CancelScope
-    step: int
-    steps: int = attrs.field(default=0, init=False)
-    cancelled_at: float | None = attrs.field(default=None, init=False)
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - Trio names it
-        """Count the step."""
-        if self.steps == self.step:
-            self.cancelled_at = trio.current_time()
-            self.scope.cancel(reason="the test says so")
-        self.steps += 1
-
-
 async def _call(llm: Runtime, *, streaming: bool) -> str:
     if not streaming:
         return (await llm.generate("hello")).text
@@ -130,7 +113,7 @@ def _cancelled_at(shape: Shape, step: int, *, streaming: bool, schedule: int) ->
     async def scenario(world: World) -> int:
         async with world.open(Config(default=shape(cast))) as llm:
             scope = trio.CancelScope()
-            instrument = _CancelBefore(scope, step)
+            instrument = CancelBefore(scope, step)
             outcome, ended = None, 0.0
             trio.lowlevel.add_instrument(instrument)
             with scope:

@@ -8,11 +8,11 @@ nobody would be there to stop them.
 import threading
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.guarantees.cancelling import CancelBefore
 from trio_llm import Config, Fallback, Provider, StoreSettings, open_runtime
 from trio_llm.testing import seeds
 
@@ -23,31 +23,16 @@ STEPS = 60
 """More than an opening has."""
 
 
-@attrs.define(eq=False)
-class _CancelsAt(trio.abc.Instrument):
-    """Cancels a scope before a step of any task, counted from the opening on."""
-
-    step: int
-    scope: trio.CancelScope | None = None
-    count: int = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - as Trio has it
-        if self.scope is not None:
-            self.count += 1
-            if self.count == self.step:
-                self.scope.cancel()
-
-
-async def _open(config: Config, instrument: _CancelsAt) -> bool:
-    """Open a runtime and leave it; tell whether its body was reached."""
+async def _open(config: Config, step: int) -> bool:
+    """Open a runtime, cancelled before a step, and leave it; tell whether its body was reached."""
     reached = False
-    with trio.CancelScope() as scope:
-        instrument.scope = scope
+    scope = trio.CancelScope()
+    instrument = CancelBefore(scope, step)
+    trio.lowlevel.add_instrument(instrument)
+    with scope:
         async with open_runtime(config):
             reached = True
-            instrument.scope = None
-    tasks = trio.lowlevel.current_root_task()
-    assert tasks is not None
+            trio.lowlevel.remove_instrument(instrument)
     assert trio.lowlevel.current_statistics().tasks_living <= 3  # the run's own
     return reached
 
@@ -57,14 +42,13 @@ def _leaves(config: Config, step: int) -> bool:
     outcomes: list[bool] = []
 
     def work() -> None:
-        instrument = _CancelsAt(step)
         clock = MockClock(autojump_threshold=0)
-        outcomes.append(trio.run(_open, config, instrument, clock=clock, instruments=[instrument]))
+        outcomes.append(trio.run(_open, config, step, clock=clock))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    assert outcomes, f"cancelled at step {step}, the opening hangs"
+    assert outcomes, f"cancelled before step {step}, the opening hangs"
     return outcomes[0]
 
 
@@ -75,6 +59,6 @@ def test_an_opening_that_is_cancelled_leaves(store: str, tmp_path: Path) -> None
     members = [Provider("simulated", name) for name in ("one", "two")]
     config = Config(default=Fallback(members, name="both"), store=settings)
     for _ in seeds(20, share=20, least=1):  # Trio's own scheduler draws the order
-        reached = [_leaves(config, step) for step in range(1, STEPS)]
+        reached = [_leaves(config, step) for step in range(STEPS)]
         assert not reached[0]
         assert reached[-1]

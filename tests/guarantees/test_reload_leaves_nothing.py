@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.guarantees.cancelling import CancelBefore
 from tests.guarantees.reload_stage import Callers, Stage, living
 from tests.guarantees.scenes import Cast, assert_idle, kinds
 from trio_llm import (
@@ -72,21 +73,6 @@ class Opening:
         raise NotImplementedError(request)
 
 
-@attrs.define(eq=False)
-class _CancelBefore(trio.abc.Instrument):
-    """Cancels a scope before the task step with a given number."""
-
-    scope: trio.CancelScope
-    step: int
-    steps: int = attrs.field(default=0, init=False)
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - Trio names it
-        """Count the step."""
-        if self.steps == self.step:
-            self.scope.cancel(reason="the test says so")
-        self.steps += 1
-
-
 def _nested(names: str, backends: dict[str, Opening]) -> Config:
     members = [
         Provider("custom", name, cls=backends.setdefault(name, Opening()), max_concurrency=2)
@@ -109,7 +95,7 @@ def _cancelled_at(step: int, schedule: int) -> int:
                 outcomes.append((await llm.generate("hello")).text)
 
             scope = trio.CancelScope()
-            instrument = _CancelBefore(scope, step)
+            instrument = CancelBefore(scope, step)
             report: ReloadReport | None = None
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ask)

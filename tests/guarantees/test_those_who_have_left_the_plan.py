@@ -30,8 +30,10 @@ from trio_llm import (
     Retry,
     Runtime,
     events,
+    open_runtime,
 )
 from trio_llm.providers.gate import Gate
+from trio_llm.retirement import MOST_REMEMBERED
 from trio_llm.testing import Answers, Fails, RateLimits, World, explore, run, seeds
 from trio_llm.testing.upstream import Behaviour, MemoryUpstream, Served
 from trio_llm.testing.upstream.record import digest
@@ -204,6 +206,34 @@ def test_nothing_is_kept_of_those_who_have_ended() -> None:
                 await trio.sleep(1.0)
             gc.collect()
             assert [gate() for gate in past[:-1]] == [None] * 4
+
+    run(scenario)
+
+
+def test_nothing_is_kept_of_the_first_configuration() -> None:
+    """The objects of the user's own that were in it are free when another one runs."""
+
+    class Own:
+        async def generate(self, _request: object) -> str:
+            await trio.lowlevel.checkpoint()
+            return "mine"
+
+    async def scenario(_world: World) -> None:
+        own = Own()
+        first = weakref.ref(own)
+        async with open_runtime(Config(default=Provider("custom", "a", cls=own))) as llm:
+            del own
+            assert (await llm.generate("hello")).text == "mine"
+            assert first() is not None
+            await llm.reload(Config(default=Cast().provider("b", Answers())))
+            await trio.sleep(1.0)
+            # A custom instance is remembered with the rests of its account, for one that comes
+            # back; the next ones push it out.
+            for number in range(MOST_REMEMBERED + 1):
+                await llm.reload(Config(default=Cast().provider(f"c{number}", Answers())))
+                await trio.sleep(1.0)
+            gc.collect()
+            assert first() is None
 
     run(scenario)
 

@@ -99,18 +99,9 @@ def test_what_was_kept_of_races_can_be_handed_in() -> None:
     assert vitals.snapshot(0.0).win_rate == 0.75
 
 
-def test_what_was_paid_is_a_mean_per_call() -> None:
-    """The spend is the mean of what calls cost, in US dollars."""
-    vitals = Vitals()
-    vitals.paid(0.0, 0.01)
-    vitals.paid(0.0, 0.03)
-    assert vitals.spent.mean == near(0.02)
-
-
 def test_members_share_nothing() -> None:
     """What one member does is not held against another."""
     one, other = Vitals(), Vitals()
     one.answered(0.0, 1.0)
     one.raced(True, 1.0, 0.0)
-    one.paid(0.0, 1.0)
     assert other == Vitals()

@@ -149,9 +149,26 @@ def _value(charge: Charge, name: str, query: UsageQuery) -> str:
     return str(getattr(charge.subject, name))
 
 
+def _row_of(charge: Charge) -> UsageRow:
+    usage = charge.usage or Usage()
+    return UsageRow(
+        (),
+        1,
+        int(charge.outcome == "succeeded"),
+        int(charge.cost is None),
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        Cost.total([charge.cost]),
+        charge.latency,
+    )
+
+
 def _row(key: tuple[str, ...], charges: Sequence[Charge]) -> UsageRow:
     row = UsageRow(key)
     for charge in charges:
-        row += UsageRow.of(charge)
+        row += _row_of(charge)
     milliseconds = sum(round(charge.latency * 1000) for charge in charges)
     return attrs.evolve(row, latency=milliseconds / 1000)

@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +22,6 @@ def _killed(path: Path, first: int, size: int, rng: random.Random) -> dict[str, 
     with subprocess.Popen(command, stdout=subprocess.PIPE) as victim:  # noqa: S603 - ours
         assert victim.stdout is not None
         lines = [victim.stdout.readline() for _ in range(rng.randrange(1, 200))]
-        time.sleep(rng.uniform(0, 0.01))
         victim.kill()
         lines += victim.stdout.readlines()
     for line in lines[1:]:

@@ -60,7 +60,7 @@ class Cost:
 
     def __str__(self) -> str:
         mark = {Certainty.EXACT: "", Certainty.ESTIMATED: "~", Certainty.AT_LEAST: ">="}
-        return f"{mark[self.certainty]}${self.amount.normalize():f}"
+        return f"{mark[self.certainty]}${self.amount.normalize(EXACT):f}"
 
     def __float__(self) -> float:
         return float(self.amount)

@@ -82,6 +82,7 @@ def logging_events(stream: EventStream, config: Config) -> Generator[EventLog, N
     """Log what happens, as a configuration says, for as long as the block is open."""
     log = EventLog(stream)
     log.apply(config)
+    del config  # those who leave the plan are not kept by this frame
     try:
         yield log
     finally:

@@ -48,7 +48,7 @@ def _latency() -> PeakEwma:
 
 @attrs.define
 class Vitals:
-    """What a balancer knows of one member: how fast, how sound, how dear, how busy.
+    """What a balancer knows of one member: how fast, how sound, how busy.
 
     A call is `began`, then `answered` or `failed` or neither (cancelled: nothing is
     learnt), then `ended`.
@@ -59,7 +59,6 @@ class Vitals:
         success: Calls that succeeded.
         races: Races that were won.
         race_latency: Seconds that its answers in races took.
-        spent: US dollars per call.
         outstanding: Calls under way.
         seen: The instant of the last outcome, of a call or a race; minus infinity before
             the first.
@@ -70,7 +69,6 @@ class Vitals:
     success: DecayedRate = attrs.field(factory=DecayedRate)
     races: DecayedRate = attrs.field(factory=DecayedRate)
     race_latency: Ewma = attrs.field(factory=Ewma)
-    spent: Ewma = attrs.field(factory=Ewma)
     outstanding: int = 0
     seen: float = attrs.field(default=-math.inf, init=False)
 
@@ -119,10 +117,6 @@ class Vitals:
         self.races.observe(won)
         if seconds is not None:
             self.race_latency.observe(now, seconds)
-
-    def paid(self, now: float, dollars: float) -> None:
-        """Note what a call cost, in US dollars."""
-        self.spent.observe(now, dollars)
 
     def score(self, now: float) -> float:
         """Give what one call more would have to wait for, in seconds; less is better."""

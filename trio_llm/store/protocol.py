@@ -6,10 +6,8 @@ from typing import Final, Protocol, TypeAlias
 
 import attrs
 
-from trio_llm.chat import Charge, Cost, Reservation, Usage
+from trio_llm.chat import Charge, Cost, Reservation
 from trio_llm.errors import StoreError
-
-_NO_USAGE: Final = Usage()
 
 
 @attrs.frozen
@@ -101,24 +99,6 @@ class UsageRow:
             self.reasoning_tokens + other.reasoning_tokens,
             self.cost + other.cost,
             self.latency + other.latency,
-        )
-
-    @classmethod
-    def of(cls, charge: Charge, key: tuple[str, ...] = ()) -> "UsageRow":
-        """Give the row of one charge."""
-        usage = charge.usage or _NO_USAGE
-        return cls(
-            key,
-            1,
-            int(charge.outcome == "succeeded"),
-            int(charge.cost is None),
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_tokens,
-            usage.cache_write_tokens,
-            usage.reasoning_tokens,
-            Cost.total([charge.cost]),
-            charge.latency,
         )
 
 

@@ -95,6 +95,7 @@ def watching(
     """Count and trace as a configuration says for as long as the block is open."""
     telemetry = Telemetry(events, clock)
     telemetry.apply(config)
+    del config  # those who leave the plan are not kept by this frame
     try:
         yield telemetry
     finally:
