@@ -2,23 +2,16 @@
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from trio_llm.disk import lock_nowait
 
 _IN_USE: Final = b"in use\n"
 _CLOSED: Final = b"closed\n"
 """The marks are of one length, so that one takes the place of the other in one write."""
-
-_PLACE: Final = 1 << 30
-"""Where the locked byte lies on Windows: past the mark, which others may read."""
 
 
 @attrs.define(eq=False)
@@ -56,7 +49,7 @@ class FileLock:
         """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(descriptor)
+            lock_nowait(descriptor)
             orderly = os.read(descriptor, len(_IN_USE)) in {b"", _CLOSED}
         except BaseException:
             os.close(descriptor)
@@ -92,19 +85,3 @@ class FileLock:
     def _write(self, mark: bytes) -> None:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, mark)
-
-
-if sys.platform == "win32":
-
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _PLACE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            raise BlockingIOError from None
-        os.lseek(descriptor, 0, os.SEEK_SET)
-
-else:
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

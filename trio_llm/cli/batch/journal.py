@@ -18,6 +18,7 @@ from typing import Any, Final, Self, cast
 import attrs
 
 from trio_llm.cli.batch.lines import Line
+from trio_llm.disk import lock_nowait
 from trio_llm.errors import ConfigError
 
 _MODE: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND
@@ -32,11 +33,7 @@ def _lock(descriptor: int, path: Path) -> None:
         ConfigError: Another one does.
     """
     try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:  # pragma: no cover - Windows has no such lock
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_nowait(descriptor)
         # Another batch may just have put a new file in the place of the one opened.
         taken = not os.path.samestat(os.fstat(descriptor), path.stat())
     except (BlockingIOError, FileNotFoundError):
